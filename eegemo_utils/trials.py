@@ -1,0 +1,202 @@
+"""What readers give and models take: `Trials` (recordings) and `Windows` (model-ready arrays), each with its table.
+
+Every split is made from columns of the table, never from row positions. `DatasetError` is the one error for data that
+is not as it must be; `Report` says what a folder holds.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import mne
+import numpy as np
+import pandas as pd
+
+KEYS = ["subject", "session", "trial"]
+# Scalp EEG has a standard deviation of about 5-100 microvolt; electrodes that are off reach a few thousand.
+SMALLEST_UV, LARGEST_UV = 1e-2, 1e5
+
+
+class DatasetError(ValueError):
+    """Data that is not as it must be: says which file, what was expected, what was found, what to do."""
+
+
+def check_microvolts(signals: np.ndarray, where: str) -> None:
+    """Raise when finite EEG cannot be in microvolt: a factor of 1e6 trains without any other error.
+
+    Parameters
+    ----------
+    signals : ndarray, shape (n_chans, n_samples)
+        EEG channels. All-constant signals pass (a dead electrode is not a unit).
+    where : str
+        File or trial, for the message.
+
+    Raises
+    ------
+    DatasetError
+        When the largest standard deviation over channels is below 0.01 (volts?) or above 1e5.
+    """
+    spread = float(signals.std(axis=1, dtype=np.float64).max()) if signals.size else 0.0
+    if 0 < spread < SMALLEST_UV:
+        raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}, which looks "
+                           f"like volts. Multiply the signals by 1e6.")
+    if spread > LARGEST_UV:
+        raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}. Divide by 1e3 "
+                           f"if these are nanovolt, or look for a broken recording.")
+
+
+@dataclass
+class Trials:
+    """Recordings of any length, with one table row each.
+
+    Parameters
+    ----------
+    signals : list of ndarray, each (n_chans, n_samples)
+        Microvolt, kept as float32.
+    info : mne.Info
+        Channel names, kinds, positions and sampling rate, the same for all trials.
+    table : DataFrame
+        One row a trial: subject, session, trial (together unique), label, and what the dataset adds.
+    times : list of ndarray, each (n_samples,), optional
+        Time stamp of each sample, seconds, float64. None when samples are evenly spaced from 0.
+    description : str
+        What this is, such as "simulated Muse cohort".
+    decisions : tuple of str
+        What the reader decided about the files: dropped, cut, tolerated. One sentence each.
+
+    Raises
+    ------
+    DatasetError
+        When shapes disagree, values are not finite or not in microvolt, or the table does not fit.
+    """
+
+    signals: list[np.ndarray]
+    info: mne.Info
+    table: pd.DataFrame
+    times: list[np.ndarray] | None = None
+    description: str = ""
+    decisions: tuple[str, ...] = field(default_factory=tuple)
+
+    def __post_init__(self):
+        self.signals = [np.asarray(signal, dtype=np.float32) for signal in self.signals]
+        self.table = self.table.reset_index(drop=True)
+        self._check_table()
+        eeg = mne.pick_types(self.info, eeg=True)
+        for row, signal in enumerate(self.signals):
+            self._check_signal(row, signal, eeg)
+
+    def _check_table(self) -> None:
+        if len(self.table) != len(self.signals):
+            raise DatasetError(f"{len(self.signals)} signals, but a table of {len(self.table)} rows: one row a trial")
+        missing = [name for name in [*KEYS, "label"] if name not in self.table]
+        if missing:
+            raise DatasetError(f"the table lacks the columns {missing}; it has {list(self.table.columns)}")
+        twice = self.table.duplicated(KEYS)
+        if twice.any():
+            row = tuple(self.table.loc[twice, KEYS].iloc[0])
+            raise DatasetError(f"(subject, session, trial) must be unique, but {row} occurs more than once")
+        if self.times is not None and len(self.times) != len(self.signals):
+            raise DatasetError(f"{len(self.signals)} signals, but {len(self.times)} arrays of time stamps")
+
+    def _check_signal(self, row: int, signal: np.ndarray, eeg: np.ndarray) -> None:
+        where = f"{self.description or 'trials'}, row {row}"
+        n_chans = len(self.info["ch_names"])
+        if signal.ndim != 2 or signal.shape[0] != n_chans:
+            raise DatasetError(f"{where}: expected ({n_chans} channels, samples), found shape {signal.shape}")
+        if self.times is not None and len(self.times[row]) != signal.shape[1]:
+            raise DatasetError(f"{where}: {signal.shape[1]} samples, but {len(self.times[row])} time stamps")
+        if not np.isfinite(signal).all():
+            raise DatasetError(f"{where}: values that are not finite; repair or drop them before making Trials")
+        check_microvolts(signal[eeg], where)
+
+    def __len__(self) -> int:
+        return len(self.signals)
+
+    def raw(self, i: int) -> mne.io.RawArray:
+        """Trial i as an MNE recording (volts), for everything MNE can plot or filter."""
+        return mne.io.RawArray(self.signals[i].astype(np.float64) * 1e-6, self.info.copy(), verbose="error")
+
+    def select(self, mask) -> "Trials":
+        """Trials of a boolean mask, or of row numbers, over the table."""
+        rows = np.arange(len(self))[np.asarray(mask)]
+        times = None if self.times is None else [self.times[row] for row in rows]
+        return replace(self, signals=[self.signals[row] for row in rows], table=self.table.iloc[rows], times=times)
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits that change when a sample, a time stamp, a channel, the rate or the table changes."""
+        digest = hashlib.sha256(f"{self.info['ch_names']} {self.info['sfreq']}\n".encode())
+        digest.update(self.table.to_csv(index=False).encode())
+        for signal in [*self.signals, *(self.times or [])]:
+            digest.update(str(signal.shape).encode())
+            digest.update(np.ascontiguousarray(signal))
+        return digest.hexdigest()[:12]
+
+
+@dataclass
+class Windows:
+    """Model-ready array and its table.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_windows, ...)
+        Features or resampled signals.
+    table : DataFrame
+        One row a window: subject, session, trial, window, label, and what the maker adds.
+    names : list of str, optional
+        Names of the columns of a two-dimensional X.
+
+    Raises
+    ------
+    DatasetError
+        When the parts do not fit together.
+    """
+
+    X: np.ndarray
+    table: pd.DataFrame
+    names: list[str] | None = None
+
+    def __post_init__(self):
+        self.table = self.table.reset_index(drop=True)
+        if len(self.X) != len(self.table):
+            raise DatasetError(f"{len(self.X)} windows, but a table of {len(self.table)} rows: one row a window")
+        if self.names is not None and (self.X.ndim != 2 or len(self.names) != self.X.shape[1]):
+            raise DatasetError(f"{len(self.names)} names do not fit an array of shape {self.X.shape}")
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def select(self, mask) -> "Windows":
+        """Windows of a boolean mask, or of row numbers, over the table."""
+        rows = np.arange(len(self))[np.asarray(mask)]
+        return replace(self, X=self.X[rows], table=self.table.iloc[rows])
+
+
+@dataclass
+class Report:
+    """What a folder or file holds, what it lacks, and what a reader will do about it.
+
+    Parameters
+    ----------
+    name : str
+        Dataset.
+    path : Path
+        Folder or file that was looked at.
+    ok : bool
+        Whether `read` would succeed.
+    found, missing, decisions : list of str
+        One sentence each.
+    """
+
+    name: str
+    path: Path
+    ok: bool
+    found: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The report as lines to print."""
+        lines = [f"{self.name}: {self.path}: {'can be read' if self.ok else 'cannot be read'}"]
+        for title, part in (("found", self.found), ("missing", self.missing), ("will be done", self.decisions)):
+            lines += [f"  {title}:"] + [f"    {line}" for line in part or ["nothing"]]
+        return "\n".join(lines)
