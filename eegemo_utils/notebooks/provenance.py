@@ -1,0 +1,113 @@
+"""What made a result: versions, commit, device, threads, time, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from .metrics import markdown_table, read_outputs, show
+
+MIME = "application/vnd.eegemo.provenance+json"
+PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "pandas", "scikit-learn", "mne")
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout this package lies in, with "-dirty" for changed files, or None."""
+    root = Path(__file__).resolve().parents[2]
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(root), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+            return None  # an installed copy that lies inside somebody else's repository
+        return git("rev-parse", "--short=12", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def processor() -> str:
+    """Return the name of the processor as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def devices() -> dict[str, object]:
+    """Return the device, the threads and the peak of GPU memory; asks PyTorch only where it is in use."""
+    torch = sys.modules.get("torch")
+    facts: dict[str, object] = {"device": processor(), "threads": os.cpu_count()}
+    if torch is not None:
+        facts["threads"] = torch.get_num_threads()
+        if torch.cuda.is_initialized():
+            facts["device"] = torch.cuda.get_device_name()
+            facts["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return facts
+
+
+def peak_memory_mb() -> int | None:
+    """Return the most memory this process has held, in MiB, or None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))  # macOS counts bytes, Linux KiB
+
+
+def version(package: str) -> str | None:
+    """Return the installed version of a package, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def provenance(**facts: object) -> dict[str, object]:
+    """Return what a result depends on besides its parameters.
+
+    Parameters
+    ----------
+    **facts
+        What the notebook adds, such as the parameters or ``data=trials.fingerprint()``.
+
+    Returns
+    -------
+    dict
+        Versions, commit, device, threads, platform, seconds since this process (the kernel) started,
+        ``peak_memory_mb`` (MiB, None on Windows), and the facts.
+    """
+    return {
+        "python": platform.python_version(),
+        **{name: found for name in PACKAGES if (found := version(name))},
+        "commit": git_commit(),
+        "platform": platform.platform(),
+        **devices(),
+        "seconds": round(time.time() - psutil.Process().create_time(), 1),
+        "peak_memory_mb": peak_memory_mb(),
+        **facts,
+    }
+
+
+def show_provenance(**facts: object) -> None:
+    """Show ``provenance(**facts)`` as a table and keep it; belongs in a cell tagged ``volatile``."""
+    found = provenance(**facts)
+    text = ", ".join(f"{name} {value}" for name, value in found.items())
+    table = markdown_table(found, ("made with", ""))
+    show({MIME: found, "text/markdown": table, "text/plain": text})
+
+
+def read_provenance(path: str | Path) -> dict[str, object]:
+    """Return what an executed notebook says of what made it; {} when it does not."""
+    return read_outputs(path, MIME)
