@@ -1,0 +1,12 @@
+"""Training: seeds, device, one model or many models at once, early stopping, exact resume."""
+
+from .checkpoints import checkpoint_path
+from .device import autocast, choose_device
+from .fit import fit, predict
+from .history import History
+from .many import fit_many, predict_many
+from .objectives import classification
+from .seeds import seed_everything
+
+__all__ = ["History", "autocast", "checkpoint_path", "choose_device", "classification", "fit", "fit_many",
+           "predict", "predict_many", "seed_everything"]
