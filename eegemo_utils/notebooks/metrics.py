@@ -22,7 +22,7 @@ def plain(name: str, value: object) -> Value:
     if getattr(value, "ndim", None) == 0:
         value = value.item()
     if value is not None and not isinstance(value, Value):
-        raise ValueError(f"record() takes numbers, texts, truth values, None, but {name} is {repr(value):.80}.")
+        raise ValueError(f"record() takes numbers, texts, truth values, None; {name} is {repr(value):.80}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"record() takes finite numbers, but {name} is {value}.")
     return value

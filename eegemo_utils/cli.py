@@ -1,0 +1,221 @@
+"""The command ``eegemo``: run notebooks, renew the committed ones, look at data.
+
+Exit codes: 0 all well; 1 a notebook raised, a disk was full, or data did not pass its check; 2 a mistake in
+the command, found before anything ran; 124 the time limit; 130 interrupted; 138 the kernel died (worth another
+try). With several notebooks the code is that of the first that did not finish.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from .notebooks import (
+    NotebookError,
+    ParameterError,
+    cast_parameters,
+    describe,
+    list_notebooks,
+    load_constant,
+    notebook_path,
+    read_parameters,
+)
+
+EXIT_CODES = {"time limit": 124, "interrupted": 130, "killed": 138}
+
+
+def read_settings(path: str) -> dict[str, object]:
+    """Return the parameters that a settings file holds.
+
+    Raises
+    ------
+    ParameterError
+        When there is no such file, it is no YAML, or it is not one ``name: value`` a line.
+    """
+    try:
+        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"The settings file {path} is not YAML: {reason}") from error
+    if not isinstance(settings, dict):
+        raise ParameterError(f"The settings file {path} holds no parameters; write `name: value` lines.")
+    return {str(name): value for name, value in settings.items()}
+
+
+def given_parameters(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return the parameters of a command line: those of -p and --device go before those of the settings file."""
+    settings = read_settings(arguments.settings) if arguments.settings else {}
+    device = {"device": arguments.device} if arguments.device else {}
+    return settings | device | dict(arguments.parameter)
+
+
+def output_folder(arguments: argparse.Namespace, name: str) -> Path:
+    """Return where one notebook's results go; several notebooks share --out as its subfolders."""
+    if arguments.out:
+        return Path(arguments.out, name) if len(arguments.papers) > 1 else Path(arguments.out)
+    return Path("runs", f"{name}-{Path(arguments.settings).stem}" if arguments.settings else name)
+
+
+def print_parameters(paper: str) -> None:
+    """Print each parameter of a notebook: default, what it takes, comment."""
+    limits = load_constant(paper, "LIMITS")
+    for name, parameter in read_parameters(paper).items():
+        takes = describe(limits[name]) if name in limits else "?"
+        print(f"{name} = {parameter.default!r}\n    {'; '.join(filter(None, (takes, parameter.comment)))}")
+
+
+def interrupt(*_: object) -> None:
+    """Take SIGTERM, which batch systems send, like Ctrl-C: the kernel is ended, checkpoints stay."""
+    raise KeyboardInterrupt
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run notebooks one after another; one that fails does not stop the next, but Ctrl-C stops all."""
+    if arguments.parameters:
+        for paper in arguments.papers:
+            print_parameters(paper)
+        return 0
+    from .runs import RunError, RunResult, publish_figures, results_table, run_notebook  # late: a second
+
+    signal.signal(signal.SIGTERM, interrupt)
+    given = given_parameters(arguments)
+    papers = [notebook_path(paper) for paper in arguments.papers]
+    for path in papers:
+        cast_parameters(path, given)  # all of them, before the first one runs for an hour
+    results = []
+    for path in papers:
+        print(path.stem)
+        out = output_folder(arguments, path.stem)
+        try:
+            results.append(run_notebook(path, given, out=out, time_limit=arguments.time_limit))
+            if arguments.figures:
+                publish_figures(out / "figures", Path(arguments.figures, path.stem))
+        except RunError as error:
+            print(f"eegemo: {error}", file=sys.stderr)
+            results.append(RunResult(path.stem, error.status))
+            if error.status == "interrupted":
+                break
+    print(results_table(results))
+    bad = [result.status for result in results if result.status != "finished"]
+    return EXIT_CODES.get(bad[0], 1) if bad else 0
+
+
+def renew(arguments: argparse.Namespace) -> int:
+    """Execute and clean the committed notebooks in place."""
+    from .runs import RunError, refresh
+
+    try:
+        refresh(arguments.papers or None)
+    except RunError as error:
+        print(f"eegemo: {error}", file=sys.stderr)
+        return EXIT_CODES.get(error.status, 1)
+    return 0
+
+
+def data_list(_arguments: argparse.Namespace) -> int:
+    """Print the datasets that can be read."""
+    from . import datasets
+
+    print(datasets.available().to_string(index=False))
+    return 0
+
+
+def data_check(arguments: argparse.Namespace) -> int:
+    """Print what a folder or file of data holds; 1 when it cannot be used as it is."""
+    from . import datasets
+    from .trials import DatasetError
+
+    try:
+        report = datasets.check(arguments.folder, name=arguments.name)
+    except DatasetError as error:
+        print(f"eegemo: {error}", file=sys.stderr)
+        return 1
+    print(report.text())
+    return 0 if report.ok else 1
+
+
+def positive(text: str) -> float:
+    """Return a number of seconds above 0."""
+    value = float(text)
+    if not value > 0:
+        raise ValueError
+    return value
+
+
+def names_to_run() -> str:
+    """Return the names of the notebooks for the help, which must come up without them too."""
+    try:
+        return ", ".join(list_notebooks()) or "none found"
+    except NotebookError:
+        return "none found"
+
+
+def add_run(commands: argparse._SubParsersAction) -> None:
+    """Describe ``eegemo run``."""
+    about = f"Run notebooks without a browser: {names_to_run()}."
+    parser = commands.add_parser("run", help="run notebooks", description=about)
+    parser.add_argument("papers", nargs="+", metavar="PAPER", help="a notebook's name or an .ipynb file")
+    parser.add_argument(
+        "-p",
+        dest="parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a parameter; may be repeated",
+    )
+    parser.add_argument("-f", dest="settings", metavar="FILE", help="a YAML file of parameters; -p wins over it")
+    parser.add_argument("--device", help="short for -p device DEVICE")
+    parser.add_argument("--out", metavar="FOLDER", help="for results (default: runs/PAPER or runs/PAPER-FILE)")
+    parser.add_argument("--figures", metavar="FOLDER", help="also copy the pictures to FOLDER/PAPER")
+    parser.add_argument("--time-limit", type=positive, metavar="SECONDS", help="for each notebook as a whole")
+    parser.add_argument("--parameters", action="store_true", help="list the parameters and run nothing")
+    parser.set_defaults(command=run)
+
+
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    parser = argparse.ArgumentParser("eegemo", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    add_run(commands)
+    refresh = commands.add_parser("refresh", help="execute and clean the committed notebooks in place")
+    refresh.add_argument("papers", nargs="*", metavar="PAPER", help="by default all")
+    refresh.set_defaults(command=renew)
+    data = commands.add_parser("data", help="look at data").add_subparsers(required=True)
+    data.add_parser("list", help="list the datasets that can be read").set_defaults(command=data_list)
+    check = data.add_parser("check", help="say what a folder holds and whether it can be read")
+    check.add_argument("folder")
+    check.add_argument("--name", help="the dataset, when the folder does not show it")
+    check.set_defaults(command=data_check)
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; a user's mistake is one line on stderr."""
+    try:
+        arguments = command_line().parse_args(words)
+        return arguments.command(arguments)
+    except (NotebookError, ParameterError, OSError) as error:
+        print(f"eegemo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("eegemo: interrupted", file=sys.stderr)
+        return 130
+    finally:
+        flush()
+
+
+def flush() -> None:
+    """Let ``eegemo ... | head`` end in silence."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

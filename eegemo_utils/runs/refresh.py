@@ -1,0 +1,93 @@
+"""Renewing the committed notebooks: run as they are, then cleaned of what differs between two runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nbformat
+
+from ..notebooks.cells import list_notebooks, notebook_path
+from ..notebooks.metrics import MIME, NOT_COMPARED, bundle
+from .engine import Watch, execute
+
+
+def clean_outputs(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """Return the outputs of a code cell without warnings, machine facts and measured costs."""
+    if "volatile" in cell.metadata.get("tags", ()):
+        return []
+    kept = [output for output in cell.outputs if output.get("name") != "stderr"]
+    for output in kept:
+        metrics = output.get("data", {}).get(MIME)
+        if metrics is not None:
+            costless = {name: None if name in NOT_COMPARED else value for name, value in metrics.items()}
+            output.data = nbformat.from_dict(bundle(costless))
+    return kept
+
+
+def clean(notebook: nbformat.NotebookNode) -> None:
+    """Take out of an executed notebook what the next run would write differently."""
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if not cell.metadata.get("tags", True):
+            del cell.metadata["tags"]  # papermill puts an empty list on every cell
+        if cell.cell_type == "code":
+            cell.outputs = clean_outputs(cell)
+
+
+def publish_figures(source: Path, target: Path) -> None:
+    """Copy the pictures of a run to ``target``, each whole or not at all."""
+    for path in sorted(source.glob("*")) if source.is_dir() else []:
+        target.mkdir(parents=True, exist_ok=True)
+        temporary = target / f"{path.name}.partial"
+        shutil.copyfile(path, temporary)
+        os.replace(temporary, target / path.name)
+
+
+def refresh(
+    notebooks: Sequence[str | Path] | None = None,
+    *,
+    figures: str | Path | None = None,
+    progress: Callable[..., None] = print,
+) -> None:
+    """Execute committed notebooks in place with their default values, and clean them.
+
+    Outputs and execution counts stay, since they are what a reader sees and what tests compare. Times,
+    versions, warnings, the outputs of cells tagged ``volatile`` and the metrics in ``NOT_COMPARED`` go, so
+    that renewing an unchanged notebook on the same machine changes no byte.
+
+    Parameters
+    ----------
+    notebooks : sequence of str or pathlib.Path, optional
+        Names or paths, by default all of the project.
+    figures : str or pathlib.Path, optional
+        Pictures go to ``<figures>/<notebook>/``, by default in ``figures`` beside the folder of the notebook.
+    progress : callable, optional
+        Takes the lines of progress, called as ``print`` is.
+
+    Raises
+    ------
+    RunError
+        When a notebook did not reach its end; its file stays as it was.
+    """
+    for name in list_notebooks() if notebooks is None else notebooks:
+        source = notebook_path(name).resolve()
+        progress(source.stem)
+        target = Path(figures) if figures else source.parents[1] / "figures"
+        with tempfile.TemporaryDirectory(prefix="eegemo-") as folder:
+            executed = Path(folder, source.name)
+            out = Path(folder, "out")
+            out.mkdir()
+            execute(source, executed, Watch(progress), parameters={}, out=out, cwd=source.parent)
+            notebook = nbformat.read(executed, as_version=4)
+            clean(notebook)
+            partial = source.with_name(f"{source.stem}.partial.ipynb")
+            nbformat.write(notebook, partial)
+            os.replace(partial, source)
+            publish_figures(out / "figures", target / source.stem)
