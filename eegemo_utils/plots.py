@@ -130,6 +130,8 @@ def plot_topomap(values, info: mne.Info, ax: plt.Axes | None = None, unit: str =
     ax = ax or _axes((3.2, 2.6))
     values = np.asarray(values, dtype=float)
     low, high = limits or (values.min(), values.max())
+    info = info.copy()
+    info["chs"][0]["loc"][:3] += 1e-6  # Muse's four symmetric electrodes lie on a circle, which Qhull refuses
     diverging = low < 0 < high
     if diverging and limits is None:
         low, high = -max(-low, high), max(-low, high)

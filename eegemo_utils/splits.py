@@ -195,8 +195,8 @@ def by_subject(table: pd.DataFrame, n_splits: int | None = None, val_fraction: f
     everyone_has_all = (people_of == len(set(subjects))).all()
     one_out = n_splits is None and everyone_has_all
     if n_splits is None:
-        n_splits = int(len(set(subjects)) if everyone_has_all else people_of.min())
-    _enough(subjects, labels, max(2, n_splits), "subject")
+        n_splits = max(2, int(len(set(subjects)) if everyone_has_all else people_of.min()))
+    _enough(subjects, labels, n_splits, "subject")
     splits = []
     for k, (rest, test) in enumerate(_folds(subjects, labels, n_splits, random_state)):
         if set(labels[rest]) != set(labels):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +51,18 @@ def load(path: Path, mark: str) -> dict | None:
     path = Path(path)
     if not path.exists():
         return None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["fingerprint"]
-    except OSError:
-        raise  # the file system's own message (permission, disk) says more
-    except Exception as error:  # a damaged file raises whatever its first bad byte leads to
-        warnings.warn(f"checkpoint {path} cannot be read ({type(error).__name__}): it is truncated or "
-                      "damaged. Training starts afresh and replaces it", stacklevel=2)
-        return None
+    with open(path, "rb") as file:  # what the file system refuses is no damage: its own message stands
+        try:
+            with zipfile.ZipFile(file) as archive:  # torch.load does not look at the checksums
+                if archive.testzip() is not None:
+                    raise zipfile.BadZipFile("wrong checksum")
+            file.seek(0)
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            found = state["fingerprint"]
+        except Exception as error:  # a damaged file raises whatever its first bad byte leads to
+            warnings.warn(f"checkpoint {path} cannot be read ({type(error).__name__}): it is truncated or "
+                          "damaged. Training starts afresh and replaces it", stacklevel=2)
+            return None
     if found != mark:
         warnings.warn(f"checkpoint {path} is of another training (other settings, rows, data or initial "
                       "weights). Training starts afresh and replaces it", stacklevel=2)
