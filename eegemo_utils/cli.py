@@ -1,8 +1,8 @@
 """The command ``eegemo``: run notebooks, renew the committed ones, look at data.
 
 Exit codes: 0 all well; 1 a notebook raised, a disk was full, or data did not pass its check; 2 a mistake in
-the command, found before anything ran; 124 the time limit; 130 interrupted; 138 the kernel died (worth another
-try). With several notebooks the code is that of the first that did not finish.
+the command, found before anything ran; 124 the time limit; 130 interrupted; 138 the kernel died (worth
+another try). With several notebooks the code is that of the first that did not finish.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_settings(path: str) -> dict[str, object]:
 
 
 def given_parameters(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return the parameters of a command line: those of -p and --device go before those of the settings file."""
+    """Return the parameters of a command line: -p wins over --device, and both over the settings file."""
     settings = read_settings(arguments.settings) if arguments.settings else {}
     device = {"device": arguments.device} if arguments.device else {}
     return settings | device | dict(arguments.parameter)
@@ -172,9 +172,9 @@ def add_run(commands: argparse._SubParsersAction) -> None:
         metavar=("NAME", "VALUE"),
         help="set a parameter; may be repeated",
     )
-    parser.add_argument("-f", dest="settings", metavar="FILE", help="a YAML file of parameters; -p wins over it")
+    parser.add_argument("-f", dest="settings", metavar="FILE", help="a YAML file of parameters")
     parser.add_argument("--device", help="short for -p device DEVICE")
-    parser.add_argument("--out", metavar="FOLDER", help="for results (default: runs/PAPER or runs/PAPER-FILE)")
+    parser.add_argument("--out", metavar="FOLDER", help="for results; default runs/PAPER or runs/PAPER-FILE")
     parser.add_argument("--figures", metavar="FOLDER", help="also copy the pictures to FOLDER/PAPER")
     parser.add_argument("--time-limit", type=positive, metavar="SECONDS", help="for each notebook as a whole")
     parser.add_argument("--parameters", action="store_true", help="list the parameters and run nothing")

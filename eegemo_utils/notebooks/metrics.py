@@ -50,6 +50,12 @@ def bundle(metrics: dict[str, Value]) -> dict[str, object]:
     }
 
 
+def without_costs(data: dict[str, object]) -> dict[str, object]:
+    """Return a bundle as ``bundle`` made it, with the metrics in NOT_COMPARED emptied."""
+    order = data["text/plain"].removeprefix("metrics: ").split(", ")  # a stored notebook sorts JSON by name
+    return bundle({name: None if name in NOT_COMPARED else data[MIME][name] for name in order})
+
+
 def show(mime_bundle: dict[str, object]) -> None:
     """Display a bundle in a notebook; elsewhere print its table."""
     from IPython import get_ipython

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -56,14 +57,28 @@ def devices() -> dict[str, object]:
     return facts
 
 
-def peak_memory_mb() -> int | None:
-    """Return the most memory this process has held, in MiB, or None where the system does not say."""
+def peak_memory_mb(pid: int | None = None) -> int | None:
+    """Return the most memory that a process has held, in MiB, as far as the system says.
+
+    Parameters
+    ----------
+    pid : int, optional
+        The process, by default this one.
+
+    Returns
+    -------
+    int or None
+        On Linux and Windows the peak; elsewhere what the process holds now; None when it has ended.
+    """
     try:
-        import resource
-    except ImportError:  # Windows
+        if sys.platform == "linux":  # getrusage would count what the parent held when it forked
+            status = Path(f"/proc/{pid or os.getpid()}/status").read_text(encoding="utf-8", errors="replace")
+            peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+            return round(int(peak[1]) / 2**10) if peak else None
+        memory = psutil.Process(pid).memory_info()
+        return round(getattr(memory, "peak_wset", memory.rss) / 2**20)
+    except (OSError, psutil.Error):
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))  # macOS counts bytes, Linux KiB
 
 
 def version(package: str) -> str | None:
@@ -86,7 +101,7 @@ def provenance(**facts: object) -> dict[str, object]:
     -------
     dict
         Versions, commit, device, threads, platform, seconds since this process (the kernel) started,
-        ``peak_memory_mb`` (MiB, None on Windows), and the facts.
+        ``peak_memory_mb`` (MiB), and the facts.
     """
     return {
         "python": platform.python_version(),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TextIO
 
 import papermill
-import psutil
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -22,6 +21,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
 from ..notebooks.cells import sections
+from ..notebooks.provenance import peak_memory_mb
 
 START_TIMEOUT = 120  # seconds for a kernel to answer; a busy machine needs more than papermill's 60
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -84,16 +84,10 @@ class Watch:
         self.shown = None
 
     def measure(self, pid: int | None) -> None:
-        """Take the kernel's peak of memory, as the system has kept it, or else what it holds now."""
-        try:
-            status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-            now = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**10
-        except (OSError, TypeError):
-            try:
-                now = psutil.Process(pid).memory_info().rss / 2**20
-            except (psutil.Error, ValueError):
-                return
-        self.peak_memory_mb = max(round(now), self.peak_memory_mb or 0)
+        """Note how much memory the kernel has held so far."""
+        now = peak_memory_mb(pid) if pid else None
+        if now:
+            self.peak_memory_mb = max(now, self.peak_memory_mb or 0)
 
 
 class WatchedManager(NotebookExecutionManager):

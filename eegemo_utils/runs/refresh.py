@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 
 from ..notebooks.cells import list_notebooks, notebook_path
-from ..notebooks.metrics import MIME, NOT_COMPARED, bundle
+from ..notebooks.metrics import MIME, without_costs
 from .engine import Watch, execute
 
 
@@ -21,10 +21,8 @@ def clean_outputs(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
         return []
     kept = [output for output in cell.outputs if output.get("name") != "stderr"]
     for output in kept:
-        metrics = output.get("data", {}).get(MIME)
-        if metrics is not None:
-            costless = {name: None if name in NOT_COMPARED else value for name, value in metrics.items()}
-            output.data = nbformat.from_dict(bundle(costless))
+        if MIME in output.get("data", {}):
+            output.data = nbformat.from_dict(without_costs(output.data))
     return kept
 
 
@@ -88,6 +86,6 @@ def refresh(
             notebook = nbformat.read(executed, as_version=4)
             clean(notebook)
             partial = source.with_name(f"{source.stem}.partial.ipynb")
-            nbformat.write(notebook, partial)
+            partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
             os.replace(partial, source)
             publish_figures(out / "figures", target / source.stem)

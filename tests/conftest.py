@@ -1,0 +1,98 @@
+"""What all tests share: tiny notebooks, and how nbval compares the committed ones.
+
+``python -m pytest -p tests.conftest --nbval notebooks`` re-runs the notebooks. Text is compared as text.
+Numbers recorded by ``record`` are compared with tolerance, since training differs a little from one processor
+to the next. A cell that was never executed fails; nbval alone would pass it unread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from eegemo_utils.notebooks import MIME, NOT_COMPARED
+
+RELATIVE, ABSOLUTE = 5e-2, 3e-2
+# warnings, and what holds the recorded numbers a second time for the reader's eye
+NOT_TEXT = ("stderr", "text/html", "text/markdown", "image/svg+xml", MIME)
+
+os.environ.setdefault("TQDM_DISABLE", "1")  # bars would be compared, and they hold times
+
+
+def recorded(outputs: list) -> dict[str, object]:
+    """Return the metrics of a cell's outputs."""
+    merged = {}
+    for output in outputs or ():
+        merged.update(output.get("data", {}).get(MIME, {}))
+    return merged
+
+
+def differs(got: object, want: object) -> bool:
+    """Say whether a metric is another one: floats with tolerance, all else to the letter."""
+    if isinstance(want, float) and isinstance(got, int | float) and not isinstance(got, bool):
+        return got != pytest.approx(want, rel=RELATIVE, abs=ABSOLUTE)
+    return type(got) is not type(want) or got != want
+
+
+def compare_metrics(got: dict[str, object], want: dict[str, object]) -> list[str]:
+    """Return a line for each metric that is missing, new or different."""
+    lines = [f"{name}: only in the stored notebook" for name in want if name not in got]
+    lines += [f"{name}: not in the stored notebook" for name in got if name not in want]
+    both = [name for name in want if name in got and name not in NOT_COMPARED]
+    return lines + [
+        f"{name}: {got[name]!r}, stored: {want[name]!r}" for name in both if differs(got[name], want[name])
+    ]
+
+
+def is_notebook_cell(item: pytest.Item) -> bool:
+    """Say whether a test is a cell that nbval runs."""
+    return type(item).__name__ == "IPyNbCell"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Take out of nbval's comparison what is no text, and the outputs that git never holds."""
+    if is_notebook_cell(item):
+        item.parent.skip_compare = tuple(dict.fromkeys((*item.parent.skip_compare, *NOT_TEXT)))
+        if "volatile" in item.cell.metadata.get("tags", ()):
+            item.options["check"] = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Add to nbval's comparison: the cell had been executed, and its metrics agree."""
+    result = yield
+    if is_notebook_cell(item):
+        if item.cell.execution_count is None:
+            item.raise_cell_error("This cell was never executed; `make notebooks` executes it.")
+        if item.options["check"]:
+            lines = compare_metrics(recorded(item.test_outputs), recorded(item.cell.outputs))
+            if lines:
+                item.raise_cell_error("Metrics differ", "\n".join(lines))
+    return result
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Callable[..., Path]:
+    """Make a notebook: one line that begins with "#" is a heading, all else is code.
+
+    A cell may also be a pair of text and tag.
+    """
+
+    def make(*cells: str | tuple[str, str], name: str = "tiny", folder: Path = tmp_path) -> Path:
+        made = nbformat.v4.new_notebook()
+        made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        for number, cell in enumerate(cells):
+            text, *tags = (cell,) if isinstance(cell, str) else cell
+            heading = text.startswith("#") and "\n" not in text
+            new = nbformat.v4.new_markdown_cell if heading else nbformat.v4.new_code_cell
+            made.cells.append(new(text, id=f"cell-{number}", metadata={"tags": tags} if tags else {}))
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.ipynb"
+        nbformat.write(made, path)
+        return path
+
+    return make

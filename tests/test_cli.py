@@ -1,0 +1,170 @@
+"""The command `eegemo`: what it takes, what it says, how it ends."""
+
+import json
+import types
+
+import pytest
+
+from eegemo_utils import cli, runs
+from eegemo_utils.runs import RunError, RunResult
+
+CELLS = (
+    ("epochs: int = 3  # how many\nrate: float = 0.1\ndevice: str = 'cpu'", "parameters"),
+    'LIMITS = {"epochs": (1, 50), "rate": (0.0, 1), "device": ["cpu", "cuda"]}',
+)
+
+
+@pytest.fixture
+def papers(notebook, tmp_path, monkeypatch):
+    """Two notebooks, and a working folder of our own."""
+    for name in ("gru", "tnas"):
+        notebook(*CELLS, name=name, folder=tmp_path / "notebooks")
+    monkeypatch.setenv("EEGEMO_NOTEBOOKS", str(tmp_path / "notebooks"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def calls(papers, monkeypatch):
+    """What `run_notebook` is called with, in place of running; a paper in `statuses` does not finish."""
+    made = types.SimpleNamespace(calls=[], statuses={})
+
+    def run_notebook(path, parameters, *, out, time_limit):
+        made.calls.append((path.stem, parameters, str(out), time_limit))
+        if path.stem in made.statuses:
+            raise RunError(f"{path.stem} did not finish", made.statuses[path.stem])
+        return RunResult(path.stem, "finished", None, {"accuracy_published": 0.5}, 1.0, 10)
+
+    monkeypatch.setattr(runs, "run_notebook", run_notebook)
+    return made
+
+
+def settings(papers, text):
+    path = papers / "article.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_parameters_of_the_command_line_win(papers, calls):
+    file = settings(papers, "epochs: 4\nrate: 1e-3\ndevice: cpu\n")
+    words = ["run", "gru", "-f", file, "-p", "epochs", "7", "--device", "cuda", "--time-limit", "60"]
+    assert cli.main(words) == 0
+    assert calls.calls == [
+        ("gru", {"epochs": "7", "rate": "1e-3", "device": "cuda"}, "runs/gru-article", 60.0)
+    ]
+
+
+def test_where_results_go(calls):
+    assert cli.main(["run", "gru"]) == cli.main(["run", "gru", "--out", "x"]) == 0
+    assert cli.main(["run", "gru", "tnas", "--out", "x"]) == 0
+    assert [call[2] for call in calls.calls] == ["runs/gru", "x", "x/gru", "x/tnas"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["gro"], "There is no notebook 'gro'. Did you mean 'gru'?"),
+        (["gru", "-p", "epoch", "3"], "There is no parameter 'epoch'. Did you mean 'epochs'?"),
+        (["gru", "-p", "epochs", "many"], "'epochs' is 'many', but it takes a whole number from 1 to 50"),
+        (["gru", "-f", "nothing.yaml"], "nothing.yaml cannot be read: No such file"),
+        (["gru", "--device", "tpu"], "'device' is 'tpu', but it takes one of 'cpu', 'cuda'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_runs(calls, capsys, words, message):
+    assert cli.main(["run", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("eegemo: ") and error.count("\n") == 1
+    assert calls.calls == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs: [1, 2]", "'epochs' is [1, 2], but"),
+        ("- epochs", "holds no parameters"),
+        ("epochs: 1: 2", "is not YAML"),
+        ("", "holds no parameters"),
+        ("2: 3", "no parameter '2'"),
+    ],
+)
+def test_a_settings_file_of_another_form(papers, calls, capsys, text, message):
+    assert cli.main(["run", "gru", "-f", settings(papers, text)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert calls.calls == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("failed", 1), ("disk", 1), ("no kernel", 1), ("killed", 138), ("time limit", 124)],
+)
+def test_a_run_that_does_not_finish_lets_the_next_one_run(calls, capsys, status, code):
+    calls.statuses["gru"] = status
+    assert cli.main(["run", "gru", "tnas"]) == code
+    captured = capsys.readouterr()
+    assert "eegemo: gru did not finish" in captured.err
+    table = captured.out.splitlines()[-3:]
+    assert table[1].startswith("gru ") and status in table[1] and "finished" in table[2]
+
+
+def test_an_interrupt_stops_them_all(calls):
+    calls.statuses["gru"] = "interrupted"
+    assert cli.main(["run", "gru", "tnas"]) == 130
+    assert [call[0] for call in calls.calls] == ["gru"]
+
+
+def test_parameters_are_listed(papers, capsys):
+    assert cli.main(["run", "gru", "--parameters"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "epochs = 3",
+        "    a whole number from 1 to 50; how many",
+    ]
+
+
+def test_help_names_the_notebooks(papers, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["run", "--help"])
+    assert "gru, tnas" in capsys.readouterr().out
+
+
+def test_help_comes_without_notebooks(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("EEGEMO_NOTEBOOKS", str(tmp_path / "nowhere"))
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["run", "--help"])
+    assert cli.main(["run", "gru"]) == 2
+    assert "set EEGEMO_NOTEBOOKS" in capsys.readouterr().err
+
+
+def test_a_real_run_with_pictures(papers, capsys):
+    path = papers / "notebooks" / "gru.ipynb"
+    made = json.loads(path.read_text())
+    made["cells"][1]["source"] += (
+        "\nimport os, pathlib\nfolder = pathlib.Path(os.environ['EEGEMO_OUT'], 'figures')\nfolder.mkdir()\n"
+        "(folder / 'a.svg').write_text('<svg/>')"
+    )
+    path.write_text(json.dumps(made))
+    assert cli.main(["run", "gru", "--figures", "pictures"]) == 0
+    assert (papers / "pictures" / "gru" / "a.svg").read_text() == "<svg/>"
+    assert (papers / "runs" / "gru" / "gru.ipynb").exists()
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_data_check_says_what_was_found(monkeypatch, capsys, ok):
+    from eegemo_utils import datasets
+
+    report = types.SimpleNamespace(text=lambda: "8 recordings", ok=ok)
+    monkeypatch.setattr(datasets, "check", lambda folder, name: report, raising=False)
+    assert cli.main(["data", "check", "folder"]) == (0 if ok else 1)
+    assert "8 recordings" in capsys.readouterr().out
+
+
+def test_data_check_of_a_bad_folder_is_one_line(monkeypatch, capsys):
+    from eegemo_utils import datasets
+    from eegemo_utils.trials import DatasetError
+
+    def check(folder, name):
+        raise DatasetError("folder: no csv file")
+
+    monkeypatch.setattr(datasets, "check", check, raising=False)
+    assert cli.main(["data", "check", "folder"]) == 1
+    assert capsys.readouterr().err == "eegemo: folder: no csv file\n"

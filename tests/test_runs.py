@@ -1,0 +1,245 @@
+"""One run: what it leaves behind when it finishes, and when it does not."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from eegemo_utils.notebooks import ParameterError
+from eegemo_utils.runs import RunError, RunResult, refresh, results_table, run_notebook
+from eegemo_utils.runs import folders as folders_module
+
+PARAMETERS = ("epochs: int = 3  # how many\nthen: str = 'end'  # what to do", "parameters")
+SETUP = """import os, signal, sys, time
+from pathlib import Path
+from eegemo_utils.notebooks import check_parameters, record
+LIMITS = {"epochs": (1, 50), "then": ["end", "raise", "die", "sleep"]}
+check_parameters(globals(), LIMITS)
+out = Path(os.environ["EEGEMO_OUT"])"""
+TRAIN = """(out / "checkpoints").mkdir(exist_ok=True)
+done = out / "checkpoints" / "epochs"
+first = int(done.read_text()) if done.exists() else 0
+for epoch in range(first, epochs):
+    done.write_text(str(epoch + 1))
+print("trained from", first)"""
+ACT = """if then == "raise":
+    raise ValueError("no such luck")
+if then == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+if then == "sleep":
+    time.sleep(60)"""
+RESULT = """(out / "figures").mkdir()
+(out / "figures" / "curve.svg").write_text("<svg/>")
+record(accuracy_by_trial=0.5, started_at=first)"""
+
+
+@pytest.fixture
+def tiny(notebook):
+    """A notebook that trains with checkpoints and then does what the parameter `then` says."""
+    training = ("## 1 Training", TRAIN, "### Then", ACT)
+    return notebook("# Tiny", PARAMETERS, SETUP, *training, "## 2 Results", RESULT)
+
+
+@pytest.fixture
+def quiet():
+    """A progress that keeps its lines."""
+    lines = []
+
+    def progress(*words, end="\n", flush=False):
+        lines.append(" ".join(map(str, words)) + end)
+
+    progress.lines = lines
+    return progress
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_finished_run(tiny, tmp_path, quiet):
+    out = tmp_path / "out {x}"
+    result = run_notebook(tiny, {"epochs": "4"}, out=out, progress=quiet)
+    assert (result.name, result.status, result.path) == ("tiny", "finished", out / "tiny.ipynb")
+    assert result.metrics == {"accuracy_by_trial": 0.5, "started_at": 0}
+    assert result.seconds > 0 and result.peak_memory_mb > 10
+    assert names(out) == {"tiny.ipynb", "metrics.json", "figures", "run.json"}
+    summary = json.loads((out / "metrics.json").read_text())
+    assert summary["parameters"] == {"epochs": 4, "then": "end"}
+    assert summary["metrics"] == result.metrics
+    shown = "".join(quiet.lines).splitlines()
+    assert [line.split(" ...")[0].strip() for line in shown[:-1]] == ["Tiny", "1 Training", "2 Results"]
+    assert all(line.endswith(" s") for line in shown[:-1])
+    assert "finished in" in shown[-1] and "MB" in shown[-1]
+
+
+def test_parameters_are_checked_before_anything_is_written(tiny, tmp_path):
+    for wrong in ({"epoch": 1}, {"epochs": 0}, {"then": "stop"}):
+        with pytest.raises(ParameterError, match=next(iter(wrong))):
+            run_notebook(tiny, wrong, out=tmp_path / "out")
+    with pytest.raises(ParameterError, match="no parameter 'device'"):
+        run_notebook(tiny, device="cuda", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_raising_cell(tiny, tmp_path, quiet):
+    out = tmp_path / "out"
+    with pytest.raises(RunError) as caught:
+        run_notebook(tiny, {"then": "raise"}, out=out, progress=quiet)
+    message = str(caught.value)
+    # cell 8: papermill's cell of injected parameters counts
+    assert "tiny.ipynb, cell 8, section '1 Training': the cell raised ValueError: no such luck" in message
+    assert "\n" not in message and caught.value.status == "failed"
+    assert names(out) == {"tiny.failed.ipynb", "checkpoints", "run.json"}
+    assert "no such luck" in (out / "tiny.failed.ipynb").read_text()
+
+
+def test_a_dead_kernel_and_going_on_from_its_checkpoints(tiny, tmp_path, quiet):
+    out = tmp_path / "out"
+    with pytest.raises(RunError, match="section '1 Training': the kernel died after .* memory") as caught:
+        run_notebook(tiny, {"then": "die"}, out=out, progress=quiet)
+    assert caught.value.status == "killed" and "goes on from" in str(caught.value)
+    assert names(out) == {"tiny.failed.ipynb", "checkpoints", "run.json"}
+
+    again = tiny.read_text().replace("os.kill(", "print(")  # the same run on a machine with more memory
+    marker = json.loads((out / "run.json").read_text())
+    tiny.write_text(again)
+    marker["code"] = folders_module.identity(tiny, {})["code"]
+    (out / "run.json").write_text(json.dumps(marker))
+    result = run_notebook(tiny, {"then": "die"}, out=out, progress=quiet)
+    assert result.metrics["started_at"] == 3
+    assert names(out) == {"tiny.ipynb", "metrics.json", "figures", "run.json"}
+
+
+def test_checkpoints_of_another_run_are_not_used(tiny, tmp_path, quiet):
+    out = tmp_path / "out"
+    with pytest.raises(RunError):
+        run_notebook(tiny, {"then": "raise"}, out=out, progress=quiet)
+    assert run_notebook(tiny, {"epochs": 5}, out=out, progress=quiet).metrics["started_at"] == 0
+
+
+def test_a_time_limit_is_for_the_whole_run(tiny, tmp_path, quiet):
+    started = time.monotonic()
+    with pytest.raises(RunError, match="the time limit of 3 s for the whole run") as caught:
+        run_notebook(tiny, {"then": "sleep"}, out=tmp_path / "out", time_limit=3, progress=quiet)
+    assert caught.value.status == "time limit" and time.monotonic() - started < 20
+    assert "tiny.ipynb" not in names(tmp_path / "out")
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_its_kernel(tiny, tmp_path, signal_number):
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", "import sys; from eegemo_utils.cli import main; sys.exit(main())"]
+    words = ["run", tiny, "-p", "then", "sleep", "--out", out]
+    run = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    partial = out / "tiny.partial.ipynb"
+    while not (partial.exists() and "trained from 0" in partial.read_text()):
+        assert run.poll() is None
+        time.sleep(0.1)
+    kernels = psutil.Process(run.pid).children()
+    run.send_signal(signal_number)
+    stdout, stderr = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert stderr.startswith("eegemo: tiny.ipynb, cell 8, section '1 Training': interrupted")
+    assert "Traceback" not in stderr and "interrupted" in stdout.splitlines()[-1]
+    assert names(out) == {"tiny.failed.ipynb", "checkpoints", "run.json"}
+    assert kernels and psutil.wait_procs(kernels, timeout=10)[1] == []
+
+
+@pytest.mark.parametrize("place", ["partial", "metrics", "final"])
+def test_a_full_disk(tiny, tmp_path, quiet, monkeypatch, place):
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    replace = os.replace
+    if place == "partial":
+        monkeypatch.setattr("papermill.engines.write_ipynb", full)
+    else:
+        name = "metrics.json" if place == "metrics" else "tiny.ipynb"
+        monkeypatch.setattr(
+            folders_module.os, "replace", lambda a, b: full() if Path(b).name == name else replace(a, b)
+        )
+    with pytest.raises(RunError, match="No space left on device. Make room on that disk") as caught:
+        run_notebook(tiny, out=tmp_path / "out", progress=quiet)
+    assert caught.value.status == "disk"
+    unwanted = {"tiny.ipynb", "tiny.partial.ipynb", "metrics.json", "metrics.json.partial"}
+    assert not names(tmp_path / "out") & unwanted
+
+
+def test_an_older_finished_run_is_neither_lost_nor_mistaken(tiny, tmp_path, quiet):
+    out = tmp_path / "out"
+    run_notebook(tiny, {"epochs": 7}, out=out, progress=quiet)
+    for _ in range(2):  # the second failure must not push the finished run out
+        with pytest.raises(RunError, match="last finished run is in .*previous"):
+            run_notebook(tiny, {"then": "raise"}, out=out, progress=quiet)
+        assert names(out) == {"tiny.failed.ipynb", "checkpoints", "run.json", "previous"}
+        assert json.loads((out / "previous" / "metrics.json").read_text())["parameters"]["epochs"] == 7
+        assert names(out / "previous") == {"tiny.ipynb", "metrics.json", "figures"}
+
+
+def test_a_folder_of_other_things_is_refused(tiny, notebook, tmp_path, quiet):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(ParameterError, match="holds other things than a run"):
+        run_notebook(tiny, out=tmp_path / "mine", progress=quiet)
+    run_notebook(tiny, out=tmp_path / "out", progress=quiet)
+    other = notebook(("n: int = 1", "parameters"), 'LIMITS = {"n": (1, 2)}', name="other")
+    with pytest.raises(ParameterError, match="holds a run of tiny"):
+        run_notebook(other, out=tmp_path / "out", progress=quiet)
+
+
+def test_refresh_twice_changes_nothing(notebook, tmp_path, quiet):
+    cells = """import os, sys, time
+print(1, flush=True); time.sleep(0.2); print(2)
+print("a warning", file=sys.stderr)"""
+    record = "from eegemo_utils.notebooks import record\nrecord(b=0.5, seconds=time.time(), a=1)"
+    path = notebook(
+        "# Tiny",
+        cells,
+        record,
+        ("print(os.getpid())", "volatile"),
+        "os.mkdir(os.environ['EEGEMO_OUT'] + '/figures')\n"
+        "open(os.environ['EEGEMO_OUT'] + '/figures/a.svg', 'w').close()",
+        folder=tmp_path / "project" / "notebooks",
+    )
+    refresh([path], progress=quiet)
+    first = path.read_bytes()
+    refresh([path], progress=quiet)
+    assert path.read_bytes() == first and first.endswith(b"}\n")
+    assert names(path.parent) == {"tiny.ipynb"}
+    assert names(tmp_path / "project" / "figures" / "tiny") == {"a.svg"}
+    cells = json.loads(first)["cells"]
+    assert [cell["execution_count"] for cell in cells[1:]] == [1, 2, 3, 4]
+    assert [output["text"] for output in cells[1]["outputs"]] == [["1\n", "2\n"]]
+    assert cells[2]["outputs"][0]["data"]["text/plain"] == ["metrics: b, seconds, a"]
+    assert cells[2]["outputs"][0]["data"]["application/vnd.eegemo.metrics+json"]["seconds"] is None
+    assert cells[3]["outputs"] == []
+
+
+def test_refresh_leaves_a_failing_notebook_as_it_was(notebook, tmp_path, quiet):
+    path = notebook("1 / 0", folder=tmp_path / "project" / "notebooks")
+    before = path.read_bytes()
+    with pytest.raises(RunError, match="ZeroDivisionError"):
+        refresh([path], progress=quiet)
+    assert path.read_bytes() == before and names(path.parent) == {"tiny.ipynb"}
+
+
+def test_the_table_of_results():
+    done = RunResult("gru", "finished", None, {"accuracy_published": 0.97, "chance": 1 / 3}, 61.2, 900)
+    header, first, second = results_table([done, RunResult("tnas", "killed")]).splitlines()
+    assert header.split()[:4] == ["notebook", "status", "time", "memory"]
+    assert first.split() == ["gru", "finished", "61", "s", "900", "MB", "0.970", "–", "–", "0.333"]
+    assert second.split()[:4] == ["tnas", "killed", "–", "–"]
+
+
+def test_a_kernel_says_nothing_on_the_terminal(tiny, tmp_path):
+    code = "import sys; from eegemo_utils import runs; runs.run_notebook(sys.argv[1], out=sys.argv[2])"
+    command = [sys.executable, "-c", code, tiny, tmp_path / "out"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0 and run.stderr == ""
