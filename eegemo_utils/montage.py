@@ -1,7 +1,8 @@
 """Electrode names and positions.
 
-Every module names electrodes as the extended 10-20 system does today (``T7``, ``Fp1``, ``CPz``). Files name them in
-many ways; `standard_name` brings those to one spelling, and `make_info` gives the electrodes their place on the head.
+Every module names electrodes as the extended 10-20 system does today (``T7``, ``Fp1``, ``CPz``). Files
+name them in many ways; `standard_name` brings those to one spelling, and `make_info` gives the electrodes
+their place on the head.
 """
 
 from functools import lru_cache
@@ -34,9 +35,9 @@ def _spellings() -> dict[str, str]:
 def standard_name(name: str) -> str:
     """Today's 10-20 spelling of an electrode name.
 
-    ``"EEG T3"``, ``"t7"`` and ``"T7"`` are one electrode and all become ``"T7"``; T3 T4 T5 T6 are the old names of
-    T7 T8 P7 P8. A name that the 10-05 system does not have (an auxiliary input, an ECG) comes back as it was, without
-    the blanks around it.
+    ``"EEG T3"``, ``"t7"`` and ``"T7"`` are one electrode and all become ``"T7"``; T3 T4 T5 T6 are the old
+    names of T7 T8 P7 P8. A name that the 10-05 system does not have (an auxiliary input, an ECG) comes
+    back as it was, without the blanks around it.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ def make_info(ch_names, sfreq: float) -> mne.Info:
     Parameters
     ----------
     ch_names : sequence of str
-        Electrode names, any spelling `standard_name` knows. Names outside the 10-05 system become ``misc`` channels
-        without a position (the Muse's ``Right AUX``).
+        Electrode names, any spelling `standard_name` knows. Names outside the 10-05 system become
+        ``misc`` channels without a position (the Muse's ``Right AUX``).
     sfreq : float
         Samples a second.
 
@@ -75,7 +76,8 @@ def make_info(ch_names, sfreq: float) -> mne.Info:
     names = [standard_name(name) for name in ch_names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"each electrode once, please: {', '.join(twice)} named more than once in {list(ch_names)}")
+        raise ValueError(f"each electrode once, please: {', '.join(twice)} named more than once in "
+                         f"{list(ch_names)}")
     places = set(standard_montage().ch_names)
     kinds = ["eeg" if name in places else "misc" for name in names]
     if "eeg" not in kinds:

@@ -1,7 +1,7 @@
-"""What readers give and models take: `Trials` (recordings) and `Windows` (model-ready arrays), each with its table.
+"""What readers give and models take: `Trials` (recordings) and `Windows` (model-ready arrays), with tables.
 
-Every split is made from columns of the table, never from row positions. `DatasetError` is the one error for data that
-is not as it must be; `Report` says what a folder holds.
+Every split is made from columns of the table, never from row positions. `DatasetError` is the one error
+for data that is not as it must be; `Report` says what a folder holds.
 """
 
 import hashlib
@@ -38,11 +38,16 @@ def check_microvolts(signals: np.ndarray, where: str) -> None:
     """
     spread = float(signals.std(axis=1, dtype=np.float64).max()) if signals.size else 0.0
     if 0 < spread < SMALLEST_UV:
-        raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}, which looks "
-                           f"like volts. Multiply the signals by 1e6.")
+        raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}, which "
+                           f"looks like volts. Multiply the signals by 1e6.")
     if spread > LARGEST_UV:
-        raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}. Divide by 1e3 "
-                           f"if these are nanovolt, or look for a broken recording.")
+        raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}. Divide "
+                           f"by 1e3 if these are nanovolt, or look for a broken recording.")
+
+
+def _rows(n_rows: int, mask) -> np.ndarray:
+    mask = np.asarray(mask)
+    return np.arange(n_rows)[mask if mask.size else mask.astype(int)]  # an empty list has a dtype of float
 
 
 @dataclass
@@ -87,7 +92,8 @@ class Trials:
 
     def _check_table(self) -> None:
         if len(self.table) != len(self.signals):
-            raise DatasetError(f"{len(self.signals)} signals, but a table of {len(self.table)} rows: one row a trial")
+            raise DatasetError(f"{len(self.signals)} signals, but a table of {len(self.table)} rows: "
+                               f"one row a trial")
         missing = [name for name in [*KEYS, "label"] if name not in self.table]
         if missing:
             raise DatasetError(f"the table lacks the columns {missing}; it has {list(self.table.columns)}")
@@ -106,7 +112,7 @@ class Trials:
         if self.times is not None and len(self.times[row]) != signal.shape[1]:
             raise DatasetError(f"{where}: {signal.shape[1]} samples, but {len(self.times[row])} time stamps")
         if not np.isfinite(signal).all():
-            raise DatasetError(f"{where}: values that are not finite; repair or drop them before making Trials")
+            raise DatasetError(f"{where}: values that are not finite; repair or drop them first")
         check_microvolts(signal[eeg], where)
 
     def __len__(self) -> int:
@@ -118,12 +124,13 @@ class Trials:
 
     def select(self, mask) -> "Trials":
         """Trials of a boolean mask, or of row numbers, over the table."""
-        rows = np.arange(len(self))[np.asarray(mask)]
+        rows = _rows(len(self), mask)
         times = None if self.times is None else [self.times[row] for row in rows]
-        return replace(self, signals=[self.signals[row] for row in rows], table=self.table.iloc[rows], times=times)
+        signals = [self.signals[row] for row in rows]
+        return replace(self, signals=signals, table=self.table.iloc[rows], times=times)
 
     def fingerprint(self) -> str:
-        """Twelve hex digits that change when a sample, a time stamp, a channel, the rate or the table changes."""
+        """Twelve hex digits that change with any sample, time stamp, channel, rate or table entry."""
         digest = hashlib.sha256(f"{self.info['ch_names']} {self.info['sfreq']}\n".encode())
         digest.update(self.table.to_csv(index=False).encode())
         for signal in [*self.signals, *(self.times or [])]:
@@ -158,7 +165,8 @@ class Windows:
     def __post_init__(self):
         self.table = self.table.reset_index(drop=True)
         if len(self.X) != len(self.table):
-            raise DatasetError(f"{len(self.X)} windows, but a table of {len(self.table)} rows: one row a window")
+            raise DatasetError(f"{len(self.X)} windows, but a table of {len(self.table)} rows: "
+                               f"one row a window")
         if self.names is not None and (self.X.ndim != 2 or len(self.names) != self.X.shape[1]):
             raise DatasetError(f"{len(self.names)} names do not fit an array of shape {self.X.shape}")
 
@@ -167,7 +175,7 @@ class Windows:
 
     def select(self, mask) -> "Windows":
         """Windows of a boolean mask, or of row numbers, over the table."""
-        rows = np.arange(len(self))[np.asarray(mask)]
+        rows = _rows(len(self), mask)
         return replace(self, X=self.X[rows], table=self.table.iloc[rows])
 
 
@@ -197,6 +205,7 @@ class Report:
     def text(self) -> str:
         """The report as lines to print."""
         lines = [f"{self.name}: {self.path}: {'can be read' if self.ok else 'cannot be read'}"]
-        for title, part in (("found", self.found), ("missing", self.missing), ("will be done", self.decisions)):
+        parts = {"found": self.found, "missing": self.missing, "will be done": self.decisions}
+        for title, part in parts.items():
             lines += [f"  {title}:"] + [f"    {line}" for line in part or ["nothing"]]
         return "\n".join(lines)

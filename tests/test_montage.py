@@ -5,8 +5,8 @@ from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS, make_info, standard_na
 
 
 @pytest.mark.parametrize("given, expected", [
-    ("T3", "T7"), ("T4", "T8"), ("T5", "P7"), ("T6", "P8"), ("EEG T3", "T7"), ("eeg fp1", "Fp1"), ("FPZ", "Fpz"),
-    (" cz ", "Cz"), ("TP10", "TP10"), ("Right AUX", "Right AUX"), ("ECG ECG", "ECG ECG"),
+    ("T3", "T7"), ("T4", "T8"), ("T5", "P7"), ("T6", "P8"), ("EEG T3", "T7"), ("eeg fp1", "Fp1"),
+    ("FPZ", "Fpz"), (" cz ", "Cz"), ("TP10", "TP10"), ("Right AUX", "Right AUX"), ("ECG ECG", "ECG ECG"),
 ])
 def test_standard_name(given, expected):
     assert standard_name(given) == expected

@@ -1,8 +1,8 @@
 """Names and families of the columns of Bird's two feature generators.
 
-The names are those of emotions.csv (2548 columns) and of the newer generator's output (988 columns). The letters
-``_a`` and ``_b`` are the previous and the current window, not frequency bands; the number at the end is a place in the
-flattened block, not always an electrode.
+The names are those of emotions.csv (2548 columns) and of the newer generator's output (988 columns). The
+letters ``_a`` and ``_b`` are the previous and the current window, not frequency bands; the number at the
+end is a place in the flattened block, not always an electrode.
 """
 
 from functools import lru_cache
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))  # quarters that are subtracted from each other
-BIN_HZ = np.linspace(0, 75, 75)  # the newer generator's labels of its frequency bins; 1 Hz apart would be right
+BIN_HZ = np.linspace(0, 75, 75)  # the newer generator's labels of its bins; 1 Hz apart would be right
 KEPT_BINS = np.flatnonzero((BIN_HZ > 0) & (np.abs(BIN_HZ - 50) > 1))
 N_TOP = 10
 # The half overlap makes quarters 3 and 4 of the previous window quarters 1 and 2 of the current one.
@@ -23,7 +23,8 @@ def _old_block_columns() -> list[tuple[str, str, int]]:
     def numbered(prefix, count, family, of_signal=True):
         return [(f"{prefix}{i}", family, i % 5 if of_signal else -1) for i in range(count)]
 
-    columns = numbered("mean_", 5, "mean") + numbered("mean_d_", 5, "mean_d") + numbered("mean_d_", 50, "mean_q")
+    columns = numbered("mean_", 5, "mean") + numbered("mean_d_", 5, "mean_d")
+    columns += numbered("mean_d_", 50, "mean_q")
     columns += numbered("stddev_", 5, "stddev") + numbered("stddev_d_", 5, "stddev_d")
     columns += numbered("moments_", 20, "moments")
     for stat in ("max", "min"):
@@ -39,8 +40,8 @@ def _new_block_columns() -> list[tuple[str, str, int]]:
     signals = range(4)
 
     def quartered(stat):
-        columns = [(f"{stat}_q{q}_{i}", f"{stat}_q", i) for q in (1, 2, 3, 4) for i in signals]
-        return columns + [(f"{stat}_d_q{p + 1}q{q + 1}_{i}", f"{stat}_q", i) for p, q in PAIRS for i in signals]
+        parts = [f"q{q}" for q in (1, 2, 3, 4)] + [f"d_q{p + 1}q{q + 1}" for p, q in PAIRS]
+        return [(f"{stat}_{part}_{i}", f"{stat}_q", i) for part in parts for i in signals]
 
     def halved(stat):
         return ([(f"{stat}_{i}", stat, i) for i in signals]
@@ -80,8 +81,8 @@ def _columns(n_columns: int) -> tuple[tuple[str, str, str, int], ...]:
 def column_names(n_columns: int = 2548) -> list[str]:
     """Names of the columns, in order, as emotions.csv (2548) or the newer generator (988) has them.
 
-    The older generator names ten columns of a block ``mean_d_0`` to ``mean_d_4`` twice over; the csv gives the second
-    five a ``2``: ``mean_d_0_a2``.
+    The older generator names ten columns of a block ``mean_d_0`` to ``mean_d_4`` twice over; the csv
+    gives the second five a ``2``: ``mean_d_0_a2``.
     """
     return [name for name, *_ in _columns(n_columns)]
 
@@ -92,8 +93,8 @@ def column_families(n_columns: int = 2548) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        column; family (mean, mean_d, mean_q, ..., covmat, eigen, logm, entropy, correlate, fft); block ("a"/"b", or
-        "lag"/"now"): previous or current window; signal: 0-4 for TP9 AF7 AF8 TP10 Right AUX, -1 when the number
-        comes from several.
+        column; family (mean, mean_d, mean_q, ..., covmat, eigen, logm, entropy, correlate, fft); block
+        ("a"/"b", or "lag"/"now"): previous or current window; signal: 0-4 for TP9 AF7 AF8 TP10 Right AUX,
+        -1 when the number comes from several.
     """
     return pd.DataFrame(_columns(n_columns), columns=["column", "family", "block", "signal"])

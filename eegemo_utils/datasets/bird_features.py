@@ -1,13 +1,15 @@
 """The statistical features of Bird's EEG work, for all windows of all recordings at once.
 
-Two generators exist. The older one makes the 2548 columns of emotions.csv: a block of 1274 numbers of the previous
-window and one of the current window. The newer one makes 988: a block of 512 numbers of each of the two windows, less
-36 of the previous one that the half overlap makes redundant. `column_families` says what each column is.
+Two generators exist. The older one makes the 2548 columns of emotions.csv: a block of 1274 numbers of the
+previous window and one of the current window. The newer one makes 988: a block of 512 numbers of each of
+the two windows, less 36 of the previous one that the half overlap makes redundant. `column_families` says
+what each column is.
 
 Sources: jordan-bird/eeg-feature-generation, commit af01fc1 src/armada18eeg.py (2548) and commit 368947a
-code/EEG_feature_extraction.py (988). Differences, on purpose: what is undefined becomes 0 (entropy of a window with
-both signs, as in emotions.csv; skewness, kurtosis and scaled spectrum of flat signals); and what rounding decides is
-fixed: the logarithm of the singular 12 x 12 covariance (`singular_logm`) and its zero eigenvalue.
+code/EEG_feature_extraction.py (988). Differences, on purpose: what is undefined becomes 0 (entropy of a
+window with both signs, as in emotions.csv; skewness, kurtosis and scaled spectrum of flat signals); and
+what rounding decides is fixed: the logarithm of the singular 12 x 12 covariance (`singular_logm`) and its
+zero eigenvalue.
 """
 
 import numpy as np
@@ -53,7 +55,7 @@ def _covariance(x: np.ndarray) -> np.ndarray:
 
 
 def _eigenvalues(matrices: np.ndarray) -> np.ndarray:
-    """Eigenvalues in the order of the general solver, as the generators give them; rounding noise becomes 0."""
+    """Eigenvalues in the general solver's order, as the generators give them; rounding noise becomes 0."""
     values = np.linalg.eigvals(matrices).real
     noise = matrices.shape[1] * EPS * np.abs(values).max(axis=1, keepdims=True)
     return np.where(np.abs(values) <= noise, 0.0, values)
@@ -62,9 +64,10 @@ def _eigenvalues(matrices: np.ndarray) -> np.ndarray:
 def singular_logm(matrices: np.ndarray, rank: int) -> np.ndarray:
     """Logarithm of symmetric positive semi-definite matrices whose rank is at most `rank`.
 
-    The logarithm of a singular matrix does not exist; what a general routine gives is the logarithm of the rounding
-    error, different on every machine. Here the eigenvalues beyond the rank, and any that are smaller, are put at
-    machine precision times the largest one, so that the outcome is the same everywhere.
+    The logarithm of a singular matrix does not exist; what a general routine gives is the logarithm of
+    the rounding error, different on every machine. Here the eigenvalues beyond the rank, and any that are
+    smaller, are put at machine precision times the largest one, so that the outcome is the same
+    everywhere.
 
     Parameters
     ----------
@@ -128,13 +131,14 @@ def feature_block_2548(x: np.ndarray) -> np.ndarray:
     across = np.cos(2 * np.pi * np.outer(np.arange(5), np.arange(5)) / 5)  # real part of a 5-point transform
     return np.concatenate([
         mean, mean_d, mean_q, np.sqrt(moments[2]), std_d, *(moments[order] for order in (3, 4, 5, 6)),
-        high, high_d, high_q, low, low_d, low_q, covariance.reshape(n, 144), _eigenvalues(covariance), *diagonals,
+        high, high_d, high_q, low, low_d, low_q,
+        covariance.reshape(n, 144), _eigenvalues(covariance), *diagonals,
         _entropy(wave), correlate, (x @ across).reshape(n, 750),
     ], axis=1)
 
 
 def _spectra(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ten strongest frequencies (n, 4, 10) and amplitudes (n, 4, 72) of windows scaled to -1..1 as a whole."""
+    """Strongest frequencies (n, 4, 10), amplitudes (n, 4, 72) of windows scaled to -1..1 as a whole."""
     low = wave.min(axis=(1, 2), keepdims=True)
     extent = wave.max(axis=(1, 2), keepdims=True) - low
     scaled = -1 + 2 * (wave - low) / np.where(extent == 0, 1, extent)
@@ -155,7 +159,7 @@ def _shape_moments(wave: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def feature_block_988(x: np.ndarray) -> np.ndarray:
-    """The newer generator's 512 numbers of each window (a row of the 988 has them once in full, once less 36).
+    """The newer generator's 512 numbers of each window (a row has them in full once, less 36 once).
 
     Parameters
     ----------
@@ -185,8 +189,9 @@ def feature_block_988(x: np.ndarray) -> np.ndarray:
 def waveform_from_fft(columns: np.ndarray) -> np.ndarray:
     """The waveform hidden in the 750 fft columns of one block of the 2548.
 
-    They are a 5-point transform across the five signals at each of 150 samples, not a spectrum over time: the first
-    of five values is the sum of the signals, the next two are fixed cosine mixes of them, the last two repeat those.
+    They are a 5-point transform across the five signals at each of 150 samples, not a spectrum over time:
+    the first of five values is the sum of the signals, the next two are fixed cosine mixes of them, the
+    last two repeat those.
 
     Parameters
     ----------
@@ -214,8 +219,9 @@ def bird_features(trials: Trials, n_columns: int = 2548) -> Windows:
     Returns
     -------
     Windows
-        X of shape (n_rows, n_columns), float64, all finite; names; a table with subject, session, trial, recording,
-        window (number of the current window in the trial, from 1), label and start_s of that window.
+        X of shape (n_rows, n_columns), float64, all finite; names; a table with subject, session, trial,
+        recording, window (number of the current window in the trial, from 1), label and start_s of that
+        window.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """One-second windows of Muse recordings, cut and resampled as Bird's two feature generators cut them.
 
-Sources: jordan-bird/eeg-feature-generation, commit af01fc1 src/armada18eeg.py:34-49, 407-424 (older generator, the one
-behind emotions.csv) and commit 368947a code/EEG_feature_extraction.py:54-86, 812-830 (newer generator).
+Sources: jordan-bird/eeg-feature-generation, commit af01fc1 src/armada18eeg.py:34-49, 407-424 (older
+generator, the one behind emotions.csv) and commit 368947a code/EEG_feature_extraction.py:54-86, 812-830
+(newer generator).
 """
 
 from functools import lru_cache
@@ -21,9 +22,10 @@ SIGNALS = (*MUSE_CHANNELS, MUSE_AUX)
 def window_bounds(stamps: np.ndarray, generator: str = "old") -> np.ndarray:
     """First and one-past-last sample of each window of an uninterrupted recording.
 
-    Window k starts 0.5 k seconds after the first stamp and lasts one second. The old generator takes the samples from
-    the first stamp >= start up to the first stamp >= end, which must exist; the new one from the last stamp <= start
-    up to the last stamp <= end. The first window with a span under 0.9 s ends the recording.
+    Window k starts 0.5 k seconds after the first stamp and lasts one second. The old generator takes the
+    samples from the first stamp >= start up to the first stamp >= end, which must exist; the new one from
+    the last stamp <= start up to the last stamp <= end. The first window with a span under 0.9 s ends the
+    recording.
 
     Parameters
     ----------
@@ -65,14 +67,16 @@ def _resampler(n_samples: int) -> np.ndarray:
 def _stamps(trials: Trials, row: int) -> np.ndarray:
     if trials.times is not None:
         return trials.times[row]
-    return np.round(np.arange(trials.signals[row].shape[1]) / trials.info["sfreq"], 3)  # files hold milliseconds
+    # Files hold milliseconds, and window edges fall on them.
+    return np.round(np.arange(trials.signals[row].shape[1]) / trials.info["sfreq"], 3)
 
 
 def _pick(trials: Trials, names: tuple[str, ...]) -> list[int]:
     missing = [name for name in names if name not in trials.info["ch_names"]]
     if missing:
-        raise DatasetError(f"{trials.description or 'trials'}: the features need the signals {', '.join(names)}; "
-                           f"{', '.join(missing)} missing among {', '.join(trials.info['ch_names'])}")
+        raise DatasetError(f"{trials.description or 'trials'}: the features need the signals "
+                           f"{', '.join(names)}; {', '.join(missing)} missing among "
+                           f"{', '.join(trials.info['ch_names'])}")
     return [trials.info["ch_names"].index(name) for name in names]
 
 
@@ -115,8 +119,9 @@ def resample_windows(trials: Trials, generator: str = "old", signals: tuple[str,
     Returns
     -------
     Windows
-        X of shape (n_windows, 150, n_signals), float64, microvolt; the table has subject, session, trial, recording,
-        window (0, 1, ... in the trial), label and start_s. A trial shorter than a window has none.
+        X of shape (n_windows, 150, n_signals), float64, microvolt; the table has subject, session, trial,
+        recording, window (0, 1, ... in the trial), label and start_s. A trial shorter than a window has
+        none.
 
     Raises
     ------
@@ -130,7 +135,8 @@ def resample_windows(trials: Trials, generator: str = "old", signals: tuple[str,
     picks = _pick(trials, signals)
     bounds = [window_bounds(_stamps(trials, row), generator) for row in range(len(trials))]
     offsets = np.cumsum([0] + [signal.shape[1] for signal in trials.signals])
-    joined = np.concatenate([signal[picks] for signal in trials.signals] or [np.empty((len(picks), 0))], axis=1)
+    nothing = np.empty((len(picks), 0), dtype=np.float32)
+    joined = np.concatenate([nothing, *(signal[picks] for signal in trials.signals)], axis=1)
     moved = [part + offset for part, offset in zip(bounds, offsets)]
     first, last = np.concatenate(moved or [np.empty((0, 2), dtype=int)]).T
     return Windows(_cut(joined, first, last - first), _window_table(trials, bounds))

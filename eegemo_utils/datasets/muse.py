@@ -1,0 +1,283 @@
+"""Raw recordings of the Muse headband: a folder of csv files, one recording each.
+
+Layout. Four dry electrodes TP9, AF7, AF8, TP10 against Fpz, an unused input (Right AUX), 256 samples a
+second, microvolt. Two ways of naming are read: ``<subject>-<state>-<n>.csv`` (Bird) and
+``visual__P300__subject1__session2__data_2017-....csv``, or the same as folders
+``visual/P300/subject1/session2/`` (muse-lsl), where the paradigm is the label.
+
+What the reader decides, and says in ``Trials.decisions``, in the report of `check`, and (a loss of data)
+as a warning:
+
+- marker columns are dropped;
+- a step of more than 0.1 s is a gap: each uninterrupted part is a trial of its own, so that no window
+  crosses a gap; the parts share the recording's name in the column ``recording``; a part under one second
+  holds no window: dropped;
+- a recording of which more than 90% of the rows stand in another one is a copy: the one of the person
+  with more recordings stays;
+- a last line without line end, or with too few fields, is dropped;
+- small steps back in time (up to 0.05 s, packets out of order) are kept as they are;
+- a csv file whose name tells no subject is skipped.
+"""
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eegemo_utils.datasets.muse_files import (
+    HIGH_RAIL,
+    LOW_RAIL,
+    SFREQ,
+    Recording,
+    drop_copies,
+    identify,
+    load,
+)
+from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS, make_info
+from eegemo_utils.trials import DatasetError, Report, Trials
+
+FACTS = {
+    "name": "muse",
+    "title": "Raw Muse recordings (csv, one file a recording)",
+    "licence": "muse-lsl recordings: BSD-3-Clause; Bird's mental-state recordings: none stated",
+    "source": "muse-lsl (recordings of 2017); jordan-bird/eeg-feature-generation; any Muse recorder",
+    "channels": ", ".join([*MUSE_CHANNELS, MUSE_AUX]),
+    "sfreq": SFREQ,
+    "labels": "state or paradigm, from the file name",
+    "folders": ("muse", "muse_lsl"),
+}
+SHORTEST = 1.0  # seconds, one window
+STEP_UV = 2000 / 4096
+DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
+
+
+def read(root, subjects=None) -> Trials:
+    """Read a folder of raw Muse recordings (or one file).
+
+    Parameters
+    ----------
+    root : path
+        Folder, searched with its sub-folders, or a csv file.
+    subjects : list of str, optional
+        Read these people only, named as in the table ("subjecta", "P300-1").
+
+    Returns
+    -------
+    Trials
+        Five signals (Right AUX as a misc channel), time stamps as in the file. Table: subject, session,
+        trial, label; recording, segment (0, 1, ... in the recording); file; start (first stamp, seconds);
+        seconds; n_samples; n_gaps (in the recording); clipped (share of electrode samples at the
+        converter's ends).
+
+    Raises
+    ------
+    DatasetError
+        When there is no folder or no recording, a person is unknown, or a file is faulty: says which file
+        and line.
+    """
+    folder = _load_all(Path(root), subjects)
+    if folder.faults:
+        more = f" ({len(folder.faults) - 1} more faults in this folder.)" if len(folder.faults) > 1 else ""
+        raise DatasetError(folder.faults[0] + more)
+    for loss in folder.losses:
+        warnings.warn(loss, stacklevel=2)
+    rows, signals, times = _segments(folder.recordings)
+    if not rows:
+        raise DatasetError(f"{root}: no recording of at least {SHORTEST:.0f} s without a gap. "
+                           f"{' '.join(folder.losses)}")
+    table = pd.DataFrame(rows)
+    order = table.sort_values(["subject", "session", "start", "recording"], kind="stable").index
+    table.insert(2, "trial", (table.loc[order].groupby(["subject", "session"]).cumcount() + 1).sort_index())
+    info = make_info([*MUSE_CHANNELS, MUSE_AUX], SFREQ)
+    return Trials(signals, info, table, times, folder.description, (*folder.losses, *folder.decisions))
+
+
+@dataclass
+class _Folder:
+    """What was read from a folder: recordings without copies, faults, lost data and other decisions."""
+
+    recordings: list[Recording]
+    faults: list[str]
+    losses: list[str]
+    decisions: list[str] = field(default_factory=list)
+    description: str = ""
+
+
+def _load_all(root: Path, subjects) -> _Folder:
+    recordings, skipped = _find(root)
+    known = sorted({recording.subject for recording in recordings})
+    if subjects is not None:
+        unknown = sorted(set(subjects) - set(known))
+        if unknown:
+            raise DatasetError(f"{root}: no recording of {', '.join(unknown)}; there are {', '.join(known)}")
+        recordings = [recording for recording in recordings if recording.subject in set(subjects)]
+    faults, whole = [], []
+    for recording in recordings:
+        try:
+            load(recording)
+            whole.append(recording)
+        except (DatasetError, OSError) as error:
+            faults.append(str(error))
+    kept, copies = drop_copies(whole)
+    folder = _Folder(kept, faults, skipped + copies, description=f"Muse recordings in {root.name}")
+    for recording in kept:
+        _decide_parts(recording)
+        folder.losses += recording.losses
+        folder.decisions += recording.decisions
+    if (root / DESCRIPTION).is_file():
+        folder.description = (root / DESCRIPTION).read_text(encoding="utf-8").strip()
+    return folder
+
+
+def _find(root: Path) -> tuple[list[Recording], list[str]]:
+    if not root.exists():
+        raise DatasetError(f"{root}: no such folder. Expected a folder with Muse recordings "
+                           f"(<subject>-<state>-<n>.csv); give its path, or set EEGEMO_DATA.")
+    paths = [root] if root.is_file() else sorted(root.rglob("*.csv"))
+    paths = [path for path in paths if not path.name.startswith(".")]
+    named = [identify(path, root) for path in paths]
+    skipped = [f"{path.name}: skipped, its name tells no subject and state" for path, recording
+               in zip(paths, named) if recording is None]
+    recordings = [recording for recording in named if recording is not None]
+    if not recordings:
+        found = f"{len(paths)} csv files, none so named ({paths[0].name}, ...)" if paths else "no csv file"
+        raise DatasetError(f"{root}: expected recordings named <subject>-<state>-<n>.csv or "
+                           f"visual__P300__subject1__session2__data_<time>.csv, found {found}.")
+    return recordings, skipped
+
+
+def _parts(recording: Recording) -> list[slice]:
+    edges = [0, *recording.gaps, len(recording.stamps)]
+    return [slice(start, stop) for start, stop in zip(edges, edges[1:])]
+
+
+def _seconds(stamps: np.ndarray) -> float:
+    return float(stamps[-1] - stamps[0])
+
+
+def _decide_parts(recording: Recording) -> None:
+    gaps = recording.gaps
+    if len(gaps):
+        lost = (recording.stamps[gaps] - recording.stamps[gaps - 1]).sum()
+        recording.decisions.append(f"{recording.name}: {len(gaps)} gap(s), {lost:.1f} s in all: cut into "
+                                   f"{len(gaps) + 1} parts, a trial each")
+    short = [part for part in _parts(recording) if _seconds(recording.stamps[part]) < SHORTEST]
+    if short:
+        n_samples = sum(part.stop - part.start for part in short)
+        recording.losses.append(f"{recording.name}: {len(short)} part(s) under one second "
+                                f"({n_samples} samples): dropped")
+
+
+def _segments(recordings: list[Recording]) -> tuple[list[dict], list[np.ndarray], list[np.ndarray]]:
+    rows, signals, times = [], [], []
+    for recording in recordings:
+        parts = [part for part in _parts(recording) if _seconds(recording.stamps[part]) >= SHORTEST]
+        for segment, part in enumerate(parts):
+            stamps, signal = recording.stamps[part], recording.signals[:, part]
+            railed = (signal[:4] <= LOW_RAIL) | (signal[:4] >= HIGH_RAIL)
+            rows.append({
+                "subject": recording.subject, "session": recording.session, "label": recording.label,
+                "recording": recording.name, "segment": segment, "file": recording.path.name,
+                "start": stamps[0], "seconds": round(_seconds(stamps), 3), "n_samples": len(stamps),
+                "n_gaps": len(recording.gaps), "clipped": float(railed.mean())})
+            signals.append(signal)
+            times.append(stamps)
+    return rows, signals, times
+
+
+def check(root) -> Report:
+    """Say what a folder of Muse recordings holds, what is missing and what `read` will do. Raises nothing."""
+    report = Report(FACTS["name"], Path(root), ok=False)
+    try:
+        folder = _load_all(Path(root), None)
+    except (DatasetError, OSError) as error:
+        report.missing.append(str(error))
+        return report
+    rows, _, _ = _segments(folder.recordings)
+    report.ok = bool(rows) and not folder.faults
+    report.missing += [f"fault: {fault}" for fault in folder.faults]
+    report.decisions += folder.losses + folder.decisions
+    if not rows:
+        return report
+    table = pd.DataFrame(rows)
+    counts = table.groupby("label")["recording"].nunique()
+    report.found.append(folder.description)
+    report.found.append(f"{counts.sum()} recordings of {table['subject'].nunique()} people, "
+                        f"{table['seconds'].sum():.0f} s: "
+                        + ", ".join(f"{count} {label}" for label, count in counts.items()))
+    for row in table.itertuples():
+        report.found.append(f"{row.recording} part {row.segment}: subject {row.subject}, "
+                            f"session {row.session}, {row.label}, {row.seconds:.1f} s, "
+                            f"{row.n_samples} samples, {row.clipped:.2%} clipped")
+    report.missing += _missing_states(table)
+    return report
+
+
+def _missing_states(table: pd.DataFrame) -> list[str]:
+    states = table.groupby("subject")["label"].agg(set)
+    if (states.map(len) == 1).all() and table["label"].nunique() > 1:
+        return ["no person has two labels, so a model can learn the person in place of the label"]
+    everything = set(table["label"])
+    return [f"no recording of {subject} with label {', '.join(sorted(everything - have))}"
+            for subject, have in states.items() if everything - have]
+
+
+def write(trials: Trials, root) -> list[Path]:
+    """Write recordings as ``<subject>-<label>-<session>.csv``, in exactly the layout that `read` reads.
+
+    The description of the trials goes into ``DESCRIPTION.txt`` beside them, and `read` takes it from there.
+
+    Parameters
+    ----------
+    trials : Trials
+        With the five signals of a Muse. Samples are rounded to the converter's 4096 steps and clipped at
+        its ends; time stamps are rounded to milliseconds.
+    root : path
+        Folder, made when missing. Files of the same name are replaced, each in one move.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of the trials.
+
+    Raises
+    ------
+    DatasetError
+        When signals are missing, names are not unique or not writable, or the folder holds other recordings.
+    """
+    root = Path(root)
+    paths = [root / f"{row.subject}-{row.label}-{row.session}.csv" for row in trials.table.itertuples()]
+    bad = [path.name for path in paths if identify(path, root) is None or paths.count(path) > 1]
+    if bad:
+        raise DatasetError(f"{root}: cannot name the recordings <subject>-<label>-<session>.csv, each once: "
+                           f"{bad[0]}. Names may not hold '-' or '/'; two trials need different subject, "
+                           f"label or session.")
+    others = sorted(path.name for path in root.rglob("*.csv") if path not in paths)
+    if others:
+        raise DatasetError(f"{root}: holds other recordings ({others[0]}, ...), which would be read together "
+                           f"with these. Give a new folder.")
+    names = [*MUSE_CHANNELS, MUSE_AUX]
+    missing = [name for name in names if name not in trials.info["ch_names"]]
+    if missing:
+        raise DatasetError(f"{root}: a Muse file needs the signals {', '.join(names)}; "
+                           f"{', '.join(missing)} missing")
+    picks = [trials.info["ch_names"].index(name) for name in names]
+    root.mkdir(parents=True, exist_ok=True)
+    levels = np.array([f"{level * STEP_UV - 1000:.3f}" for level in range(4096)], dtype=object)
+    for row, path in enumerate(paths):
+        signal = trials.signals[row][picks]
+        steps = np.rint((signal + 1000) / STEP_UV).clip(0, 4095).astype(int)
+        stamps = trials.times[row] if trials.times else np.arange(signal.shape[1]) / trials.info["sfreq"]
+        lines = [",".join((f"{stamp:.3f}", *values)) for stamp, values in zip(stamps, levels[steps].T)]
+        _replace(path, "\n".join([",".join(["timestamps", *names]), *lines, ""]))
+    _replace(root / DESCRIPTION, trials.description + "\n")
+    return paths
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(partial, path)
