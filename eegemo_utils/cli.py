@@ -124,7 +124,8 @@ def data_list(_arguments: argparse.Namespace) -> int:
     """Print the datasets that can be read."""
     from . import datasets
 
-    print(datasets.available().to_string(index=False))
+    for name, facts in datasets.available().iterrows():
+        print("\n".join([str(name), *(f"    {key}: {value}" for key, value in facts.items())]))
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import types
 
+import pandas as pd
 import pytest
 
 from eegemo_utils import cli, runs
@@ -148,12 +149,21 @@ def test_a_real_run_with_pictures(papers, capsys):
     assert (papers / "runs" / "gru" / "gru.ipynb").exists()
 
 
+def test_data_list_names_each_dataset_with_its_facts(monkeypatch, capsys):
+    from eegemo_utils import datasets
+
+    facts = pd.DataFrame({"title": ["Muse recordings"], "sfreq": [256.0]}, index=["muse"])
+    monkeypatch.setattr(datasets, "available", lambda: facts)
+    assert cli.main(["data", "list"]) == 0
+    assert capsys.readouterr().out == "muse\n    title: Muse recordings\n    sfreq: 256.0\n"
+
+
 @pytest.mark.parametrize("ok", [True, False])
 def test_data_check_says_what_was_found(monkeypatch, capsys, ok):
     from eegemo_utils import datasets
 
     report = types.SimpleNamespace(text=lambda: "8 recordings", ok=ok)
-    monkeypatch.setattr(datasets, "check", lambda folder, name: report, raising=False)
+    monkeypatch.setattr(datasets, "check", lambda folder, name: report)
     assert cli.main(["data", "check", "folder"]) == (0 if ok else 1)
     assert "8 recordings" in capsys.readouterr().out
 
@@ -165,6 +175,6 @@ def test_data_check_of_a_bad_folder_is_one_line(monkeypatch, capsys):
     def check(folder, name):
         raise DatasetError("folder: no csv file")
 
-    monkeypatch.setattr(datasets, "check", check, raising=False)
+    monkeypatch.setattr(datasets, "check", check)
     assert cli.main(["data", "check", "folder"]) == 1
     assert capsys.readouterr().err == "eegemo: folder: no csv file\n"

@@ -16,6 +16,7 @@ from eegemo_utils.notebooks import ParameterError
 from eegemo_utils.runs import RunError, RunResult, refresh, results_table, run_notebook
 from eegemo_utils.runs import folders as folders_module
 
+EEGEMO = (sys.executable, "-c", "import sys; from eegemo_utils.cli import main; sys.exit(main())")
 PARAMETERS = ("epochs: int = 3  # how many\nthen: str = 'end'  # what to do", "parameters")
 SETUP = """import os, signal, sys, time
 from pathlib import Path
@@ -135,9 +136,8 @@ def test_a_time_limit_is_for_the_whole_run(tiny, tmp_path, quiet):
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_its_kernel(tiny, tmp_path, signal_number):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", "import sys; from eegemo_utils.cli import main; sys.exit(main())"]
     words = ["run", tiny, "-p", "then", "sleep", "--out", out]
-    run = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen([*EEGEMO, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     partial = out / "tiny.partial.ipynb"
     while not (partial.exists() and "trained from 0" in partial.read_text()):
         assert run.poll() is None
@@ -238,8 +238,9 @@ def test_the_table_of_results():
     assert second.split()[:4] == ["tnas", "killed", "–", "–"]
 
 
-def test_a_kernel_says_nothing_on_the_terminal(tiny, tmp_path):
-    code = "import sys; from eegemo_utils import runs; runs.run_notebook(sys.argv[1], out=sys.argv[2])"
-    command = [sys.executable, "-c", code, tiny, tmp_path / "out"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0 and run.stderr == ""
+@pytest.mark.parametrize(("then", "lines"), [("end", 0), ("die", 1)])
+def test_a_kernel_says_nothing_on_the_terminal(tiny, tmp_path, then, lines):
+    words = ["run", tiny, "-p", "then", then, "--out", tmp_path / "out"]
+    run = subprocess.run([*EEGEMO, *words], capture_output=True, text=True, timeout=60)
+    assert run.returncode == (138 if lines else 0)
+    assert run.stderr.count("\n") == lines, run.stderr

@@ -28,8 +28,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # CellTimeoutError is an OSError, DeadKernelError and a kernel that does not start are RuntimeErrors
 STOPS = (papermill.PapermillExecutionError, OSError, RuntimeError, NoSuchKernel, KeyboardInterrupt)
 log = logging.getLogger("eegemo.kernel")
-log.addHandler(logging.NullHandler())
-log.propagate = False  # what goes wrong is told once, by RunError
+log.addHandler(logging.NullHandler())  # what goes wrong is told once, by RunError
 
 
 class RunError(RuntimeError):
