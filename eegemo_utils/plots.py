@@ -53,7 +53,7 @@ def save_figure(fig: plt.Figure, name: str) -> Path | None:
         return None
     folder = Path(out) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    path, temporary = folder / f"{name}.png", folder / f".{name}.{os.getpid()}.tmp"
+    path, temporary = folder / f"{name}.png", folder / f".{name}.png.tmp"
     try:
         fig.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
         os.replace(temporary, path)

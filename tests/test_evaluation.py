@@ -85,8 +85,9 @@ def test_bootstrap_covers_the_truth_as_often_as_it_says():
 
 
 def test_bootstrap_weighs_unequal_groups_by_their_windows():
-    low, high = bootstrap_interval([1, 1, 1, 0], ["a", "a", "a", "b"])
-    assert (low, high) == (0, 1)
+    right, group = [1, 1, 1, 0], ["a", "a", "a", "b"]
+    assert bootstrap_interval(right, group) == (0, 1)
+    assert bootstrap_interval(right, group, level=0.2) == (0.75, 0.75)  # half of the draws are a and b
     with pytest.raises(ValueError, match="two groups"):
         bootstrap_interval([1, 0], ["a", "a"])
     with pytest.raises(ValueError, match="3 groups"):

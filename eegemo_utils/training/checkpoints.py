@@ -34,7 +34,7 @@ def save(path: Path, state: dict) -> None:
     """Write `state` so that `path` always holds a whole checkpoint, the old one or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # one name: what a killed process left is replaced
     try:
         torch.save(state, temporary)
         os.replace(temporary, path)

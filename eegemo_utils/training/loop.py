@@ -80,7 +80,7 @@ class Loop:
         settings = self.settings
         if settings.optimizer is not None:
             return settings.optimizer(weights)
-        return torch.optim.Adam(weights, lr=settings.learning_rate, fused=self.device.type == "cuda")
+        return torch.optim.Adam(weights, lr=settings.learning_rate, fused=True)
 
     def run(self, mark: str) -> list:
         """Train, going on from the checkpoint whose fingerprint is `mark`; return the histories."""
