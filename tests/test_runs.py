@@ -35,6 +35,7 @@ ACT = """if then == "raise":
 if then == "die":
     os.kill(os.getpid(), signal.SIGKILL)
 if then == "sleep":
+    (out / "checkpoints" / "asleep").touch()
     time.sleep(60)"""
 RESULT = """(out / "figures").mkdir()
 (out / "figures" / "curve.svg").write_text("<svg/>")
@@ -129,8 +130,16 @@ def test_a_time_limit_is_for_the_whole_run(tiny, tmp_path, quiet):
     started = time.monotonic()
     with pytest.raises(RunError, match="the time limit of 3 s for the whole run") as caught:
         run_notebook(tiny, {"then": "sleep"}, out=tmp_path / "out", time_limit=3, progress=quiet)
-    assert caught.value.status == "time limit" and time.monotonic() - started < 20
+    assert caught.value.status == "time limit" and time.monotonic() - started < 40
     assert "tiny.ipynb" not in names(tmp_path / "out")
+
+
+def test_the_time_limit_holds_for_the_start_of_the_kernel_too(tiny, tmp_path, quiet, monkeypatch):
+    silent = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr("jupyter_client.manager.KernelManager.format_kernel_cmd", lambda *_, **__: silent)
+    with pytest.raises(RunError, match="before its first cell: the time limit of 1 s") as caught:
+        run_notebook(tiny, out=tmp_path / "out", time_limit=1, progress=quiet)
+    assert caught.value.status == "time limit" and names(tmp_path / "out") == {"run.json"}
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
@@ -138,13 +147,12 @@ def test_an_interrupted_run_ends_its_kernel(tiny, tmp_path, signal_number):
     out = tmp_path / "out"
     words = ["run", tiny, "-p", "then", "sleep", "--out", out]
     run = subprocess.Popen([*EEGEMO, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    partial = out / "tiny.partial.ipynb"
-    while not (partial.exists() and "trained from 0" in partial.read_text()):
+    while not (out / "checkpoints" / "asleep").exists():
         assert run.poll() is None
         time.sleep(0.1)
     kernels = psutil.Process(run.pid).children()
     run.send_signal(signal_number)
-    stdout, stderr = run.communicate(timeout=30)
+    stdout, stderr = run.communicate(timeout=60)
     assert run.returncode == 130
     assert stderr.startswith("eegemo: tiny.ipynb, cell 8, section '1 Training': interrupted")
     assert "Traceback" not in stderr and "interrupted" in stdout.splitlines()[-1]

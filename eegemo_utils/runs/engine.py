@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import re
 import tempfile
@@ -29,6 +30,14 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 STOPS = (papermill.PapermillExecutionError, OSError, RuntimeError, NoSuchKernel, KeyboardInterrupt)
 log = logging.getLogger("eegemo.kernel")
 log.addHandler(logging.NullHandler())  # what goes wrong is told once, by RunError
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Say whether asyncio tells more than that a kernel ended whose run was interrupted."""
+    return not (record.exc_info and isinstance(record.exc_info[1], DeadKernelError))
+
+
+logging.getLogger("asyncio").addFilter(is_news)
 
 
 class RunError(RuntimeError):
@@ -67,6 +76,11 @@ class Watch:
     def remaining(self, _cell: object = None) -> float | None:
         """Return the seconds left, never 0 (which nbclient takes for "no limit"), or None without a limit."""
         return None if self.time_limit is None else max(0.01, self.time_limit - self.seconds)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time limit has passed."""
+        return self.time_limit is not None and self.seconds >= self.time_limit
 
     def enter(self, cell: int, section: str) -> None:
         """Note that a code cell starts; a new section ends the last one's line and begins its own."""
@@ -138,7 +152,7 @@ class WatchedEngine(Engine):
             client = WatchedClient(
                 manager,
                 kernel_name=kernel_name,
-                startup_timeout=START_TIMEOUT,
+                startup_timeout=math.ceil(min(START_TIMEOUT, watch.remaining() or START_TIMEOUT)),
                 timeout_func=watch.remaining,
                 iopub_timeout=60,  # the default of 4 s is too short for a large output on a busy machine
                 coalesce_streams=True,
@@ -227,14 +241,14 @@ def explain(error: BaseException, source: Path, watch: Watch, kernel_log: str) -
     if isinstance(error, papermill.PapermillExecutionError):
         line = COLOUR.sub("", f"{error.ename}: {error.evalue}").strip()
         return RunError(f"{where}: the cell raised {line}", "failed")
+    if isinstance(error, CellTimeoutError) or (isinstance(error, RuntimeError) and watch.is_over):
+        limit = f"the time limit of {watch.time_limit:g} s for the whole run was reached"
+        return RunError(f"{where}: {limit}. Give it more, or choose smaller parameters.", "time limit")
     if isinstance(error, DeadKernelError):
         said = " ".join(kernel_log.split())[-300:]
         last = f" Its last words: {said}" if said else ""
         advice = "Most often memory has run out: try smaller parameters, close other programs, run it again."
         return RunError(f"{where}: the kernel died {after}. {advice}{last}", "killed")
-    if isinstance(error, CellTimeoutError):
-        limit = f"the time limit of {watch.time_limit:g} s for the whole run was reached"
-        return RunError(f"{where}: {limit}. Give it more, or choose smaller parameters.", "time limit")
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         advice = "Make room on that disk" if full else "See to it"
