@@ -29,10 +29,11 @@ def use_style() -> None:
         "legend.frameon": False, "image.cmap": "viridis", "svg.hashsalt": "eegemo"})
 
 
-def save_figure(fig: plt.Figure, name: str) -> Path | None:
-    """Write ``$EEGEMO_OUT/figures/<name>.png`` (100 dpi); None, and nothing written, where that is unset.
+def save_figure(fig: plt.Figure, name: str) -> None:
+    """Write ``$EEGEMO_OUT/figures/<name>.png`` (100 dpi); nothing where that is unset.
 
-    The same figure gives the same bytes: no date, no version in the file.
+    The same figure gives the same bytes: no date, no version in the file. Nothing is returned, so that no path of this
+    machine ends up in a notebook's output.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def save_figure(fig: plt.Figure, name: str) -> Path | None:
                          "e.g. 'gru_audit'")
     out = os.environ.get("EEGEMO_OUT")
     if not out:
-        return None
+        return
     folder = Path(out) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     path, temporary = folder / f"{name}.png", folder / f".{name}.png.tmp"
@@ -59,7 +60,6 @@ def save_figure(fig: plt.Figure, name: str) -> Path | None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return path
 
 
 def plot_confusion(matrix, labels, ax: plt.Axes | None = None, title: str = "") -> plt.Axes:

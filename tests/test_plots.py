@@ -45,9 +45,10 @@ def test_a_figure_is_written_twice_the_same(tmp_path, monkeypatch, bars):
     monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
     contents = []
     for _ in range(2):
-        path = plots.save_figure(plots.plot_audit(bars, 1 / 3, 0.34).figure, "gru_audit")
+        assert plots.save_figure(plots.plot_audit(bars, 1 / 3, 0.34).figure, "gru_audit") is None
+        path = tmp_path / "figures" / "gru_audit.png"
         contents.append(path.read_bytes())
-    assert path == tmp_path / "figures" / "gru_audit.png" and contents[0] == contents[1]
+    assert contents[0] == contents[1]
     assert b"Software" not in contents[0] and b"Date" not in contents[0] and b"matplotlib" not in contents[0]
     assert plt.imread(path).shape[:2] == tuple((path_size(bars)[::-1] * 100).round().astype(int))
     assert [file.name for file in path.parent.iterdir()] == ["gru_audit.png"]
@@ -60,7 +61,8 @@ def path_size(bars):
 def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("EEGEMO_OUT", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert plots.save_figure(plt.figure(), "gru_audit") is None and not list(tmp_path.iterdir())
+    plots.save_figure(plt.figure(), "gru_audit")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["audit", "GRU_audit", "gru_audit.png", "../gru_audit", "gru audit"])
