@@ -32,6 +32,8 @@ run: env
 
 # The stored outputs were made on a CPU. The second nbval stands for another processor.
 test notebooks: export CUDA_VISIBLE_DEVICES :=
+# Two workers share the cores: threads of their own would only get in each other's way.
+test: export OMP_NUM_THREADS := 1
 test: env
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests

@@ -173,6 +173,13 @@ class Windows:
     def __len__(self) -> int:
         return len(self.X)
 
+    def fingerprint(self) -> str:
+        """Twelve hex digits that change when a value, a name or the table changes."""
+        digest = hashlib.sha256(f"{self.names} {self.X.shape} {self.X.dtype}\n".encode())
+        digest.update(self.table.to_csv(index=False).encode())
+        digest.update(np.ascontiguousarray(self.X))
+        return digest.hexdigest()[:12]
+
     def select(self, mask) -> "Windows":
         """Windows of a boolean mask, or of row numbers, over the table."""
         rows = _rows(len(self), mask)

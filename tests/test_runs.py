@@ -14,6 +14,7 @@ import pytest
 
 from eegemo_utils.notebooks import ParameterError
 from eegemo_utils.runs import RunError, RunResult, refresh, results_table, run_notebook
+from eegemo_utils.runs import engine
 from eegemo_utils.runs import folders as folders_module
 
 EEGEMO = (sys.executable, "-c", "import sys; from eegemo_utils.cli import main; sys.exit(main())")
@@ -252,3 +253,10 @@ def test_a_kernel_says_nothing_on_the_terminal(tiny, tmp_path, then, lines):
     run = subprocess.run([*EEGEMO, *words], capture_output=True, text=True, timeout=60)
     assert run.returncode == (138 if lines else 0)
     assert run.stderr.count("\n") == lines, run.stderr
+
+
+def test_kernel_waits_without_spinning(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert engine.kernel_environment(tmp_path)["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert engine.kernel_environment(tmp_path)["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -77,6 +77,12 @@ def test_windows_parts_must_fit():
     assert len(windows.select([False, True])) == 1
     with pytest.raises(DatasetError, match="2 names"):
         Windows(np.zeros((2, 3)), table, ["x", "y"])
+    prints = {windows.fingerprint(), Windows(np.zeros((2, 3)), table, ["x", "y", "z"]).fingerprint()}
+    assert len(prints) == 1
+    prints.add(Windows(np.ones((2, 3)), table, ["x", "y", "z"]).fingerprint())
+    prints.add(Windows(np.zeros((2, 3)), table.assign(label="c"), ["x", "y", "z"]).fingerprint())
+    prints.add(Windows(np.zeros((2, 3)), table).fingerprint())
+    assert len(prints) == 4
     with pytest.raises(DatasetError, match="3 windows"):
         Windows(np.zeros((3, 3)), table)
 

@@ -171,6 +171,8 @@ def kernel_environment(out: Path) -> dict[str, str]:
     """Return the environment of a kernel whose results go to ``out``."""
     env = {**os.environ, "EEGEMO_OUT": str(out.resolve()), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     env.setdefault("TQDM_DISABLE", "1")  # a bar that nobody watches is a page of noise in the notebook
+    # Threads that spin while they wait make small networks 20 times slower as soon as two runs share the cores.
+    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if env.get("EEGEMO_DATA"):
         env["EEGEMO_DATA"] = str(Path(env["EEGEMO_DATA"]).resolve())
     return env
