@@ -38,7 +38,7 @@ ALPHA_WIDTH = 3.0
 N_BACKGROUND, BACKGROUND_MOMENT = 40, 12.0
 BLINK_MOMENT, BLINKS_A_SECOND = 100.0, 0.2
 # Spread of log amplitudes over people and recordings, and of how much a state shows in a person. Chosen, with
-# the contacts' numbers, so that the 2548 features of 18 recordings in three states score above 0.9 in a random
+# the contacts' numbers, so that the 2548 features of 18 recordings in three states score over 0.9 in a random
 # split of rows and about 0.6 on recordings left out.
 PERSON_SD, EXPRESSION_SD, RECORDING_SD = 0.25, 0.4, 0.22
 OFFSET_UV, OFFSET_SD_UV, DRIFT_UV, CONTACT_UV, MAINS_UV = 35.0, 6.0, 2.0, 2.5, 3.0
@@ -207,8 +207,8 @@ def simulate_cohort(n_subjects: int = 3, states=("negative", "neutral", "positiv
     enough = min(n_subjects, n_recordings, len(states)) >= 1 and n_seconds * sfreq >= 2
     if not enough or len(set(states)) < len(states):
         raise ValueError(f"at least one person, one recording, two samples and states named once each, "
-                         f"please; got n_subjects={n_subjects}, n_recordings={n_recordings}, states={states}, "
-                         f"n_seconds={n_seconds}")
+                         f"please; got n_subjects={n_subjects}, n_recordings={n_recordings}, "
+                         f"states={states}, n_seconds={n_seconds}")
     info = make_info(ch_names, sfreq)
     eeg = mne.pick_types(info, eeg=True)
     if reference != "average":
