@@ -151,9 +151,17 @@ def test_real_recordings_give_1903_rows_in_eight_pure_chains():
 
 # ---- windows ----
 
+def stamps_out_of_order_at_edges():
+    stamps = np.round(np.arange(1500) / 256, 3)
+    for edge in range(128, 1400, 128):
+        stamps[edge - 3:edge + 3] = stamps[edge - 3:edge + 3][::-1]
+    return stamps
+
+
 @pytest.mark.parametrize("stamps", [
-    stamps_of(2000), stamps_of(900, seed=4), 100.0 + np.arange(700) / 256, np.arange(400) / 256,
-    np.round(np.concatenate([np.arange(700) / 256, 30 + np.arange(700) / 256]), 3), np.arange(100) / 256,
+    stamps_out_of_order_at_edges(), stamps_of(2000), stamps_of(900, seed=4),
+    100.0 + np.arange(700) / 256, np.arange(400) / 256, np.arange(100) / 256,
+    np.round(np.concatenate([np.arange(700) / 256, 30 + np.arange(700) / 256]), 3),
 ])
 def test_window_edges_equal_the_reference(stamps):
     signals = np.arange(len(stamps), dtype=float)[:, None]
@@ -216,7 +224,10 @@ def test_column_names():
     assert old[15] == "mean_d_5_a" and old[1274] == "mean_0_b" and old[-1] == "fft_749_b"
     assert old.index("entropy0_a") == 1274 - 750 - 75 - 5
     assert new[0] == "lag1_mean_0" and new[476] == "mean_0" and new[-1] == "freq_750_3"
-    assert "freq_010_0" in new and "lag1_mean_q3_0" not in new and "mean_q3_0" in new
+    missing = {f"lag1_{stat}_{part}_{i}" for stat in ("mean", "max", "min") for part in ("q3", "q4", "d_q3q4")
+               for i in range(4)}
+    assert {f"lag1_{name}" for name in new[476:]} - set(new) == missing
+    assert "freq_010_0" in new
     assert sum("freq" in name for name in new[476:]) == 72 * 4
 
 

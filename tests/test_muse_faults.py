@@ -35,6 +35,11 @@ def test_a_faulty_line_is_named(tmp_path, row, change, message):
     assert message in fault_of(save(tmp_path / "ann-calm-1.csv", lines))
 
 
+def test_more_fields_than_the_header_names_are_refused(tmp_path):
+    path = save(tmp_path / "ann-calm-1.csv", [line + ",0" for line in lines_of()])
+    assert "line 2: expected 6 fields, found 7" in fault_of(path)
+
+
 @pytest.mark.parametrize("header, message", [
     ("timestamps,TP9,AF7,TP10,Right AUX", "missing: AF8"),
     ("time,TP9,AF7,AF8,TP10,Right AUX", "missing: timestamps; not known: time"),

@@ -1,7 +1,7 @@
 """Bird's features: vectorised against the plain reference, reading included, in one run.
 
-Eight recordings of 120 s: the real ones where EEGEMO_DATA has them, else simulated ones. The reference does the
-first two of them; its time is taken times four.
+Eight recordings of 120 s: the real ones where EEGEMO_DATA has them, else simulated ones. The reference does
+the first two of them; its time is taken times four.
 """
 
 import os
