@@ -55,7 +55,10 @@ def _covariance(x: np.ndarray) -> np.ndarray:
 
 
 def _eigenvalues(matrices: np.ndarray) -> np.ndarray:
-    """Eigenvalues in the general solver's order, as the generators give them; rounding noise becomes 0."""
+    """Eigenvalues in the general solver's order, as the generators give them; rounding noise becomes 0.
+
+    The order is no property of the matrix: in about one row of a hundred another processor turns it.
+    """
     values = np.linalg.eigvals(matrices).real
     noise = matrices.shape[1] * EPS * np.abs(values).max(axis=1, keepdims=True)
     return np.where(np.abs(values) <= noise, 0.0, values)
