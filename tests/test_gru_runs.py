@@ -1,4 +1,4 @@
-"""Whole runs of notebooks/gru.ipynb: real recordings, a table in the layout of emotions.csv, and a run that is killed."""
+"""Whole runs of notebooks/gru.ipynb: real recordings, a table like emotions.csv, and a run that is killed."""
 
 import os
 import signal

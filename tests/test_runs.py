@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from eegemo_utils.notebooks import ParameterError
-from eegemo_utils.runs import RunError, RunResult, refresh, results_table, run_notebook
-from eegemo_utils.runs import engine
+from eegemo_utils.runs import RunError, RunResult, engine, refresh, results_table, run_notebook
 from eegemo_utils.runs import folders as folders_module
 
 EEGEMO = (sys.executable, "-c", "import sys; from eegemo_utils.cli import main; sys.exit(main())")
