@@ -158,9 +158,27 @@ def test_purged_and_contiguous_share_nothing(gru, table):
         assert (train.tolist() and val.min() - train.max(), test.min() - val.max(), len(test)) == (3, 3, 6)
 
 
+def test_thinned_keeps_as_many_random_rows_as_asked(gru, table):
+    split = splits.random_split(table, random_state=1)
+    like = gru.purged(split, table)
+    few = gru.thinned(split, like, 0)
+    assert (len(few.train), len(few.val)) == (len(like.train), len(like.val))
+    assert set(few.train) < set(split.train) and set(few.val) < set(split.val)
+    assert few.test.tolist() == split.test.tolist()
+    assert gru.shared_halves(table, few).sum() > 0, "the copies stay, or the comparison says nothing"
+
+
+def test_shifted_moves_every_row(gru, table):
+    split = splits.random_split(table, random_state=1)
+    moved = gru.shifted(split, 1000)
+    for part in ("train", "val", "test"):
+        assert (getattr(moved, part) == getattr(split, part) + 1000).all()
+
+
 def test_ladder_leaves_recordings_and_people_out(gru, table):
     rungs = gru.ladder_splits(table, n_folds=2, random_state=0)
-    assert list(rungs) == ["random rows", "purged", "contiguous", "recordings left out", "people left out"]
+    assert list(rungs) == ["random rows", "fewer random rows", "purged", "contiguous", "recordings left out",
+                           "people left out"]
     for rung, column in (("recordings left out", "chain"), ("people left out", "subject")):
         assert sorted(np.concatenate([fold.test for fold in rungs[rung]])) == list(range(len(table)))
         for fold in rungs[rung]:
