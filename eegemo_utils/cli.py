@@ -30,16 +30,29 @@ from .notebooks import (
 EXIT_CODES = {"time limit": 124, "interrupted": 130, "killed": 138}
 
 
+class OneValueEach(yaml.SafeLoader):
+    """YAML as data in which no name stands twice; plain YAML would keep the last one in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Return a mapping, or raise for a name that stands twice in it."""
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            names = [key.value for key, _ in node.value]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise yaml.YAMLError(f"{twice!r} is set twice{node.start_mark}")
+        return mapping
+
+
 def read_settings(path: str) -> dict[str, object]:
     """Return the parameters that a settings file holds.
 
     Raises
     ------
     ParameterError
-        When there is no such file, it is no YAML, or it is not one ``name: value`` a line.
+        When there is no such file, it is no YAML, or it is not one ``name: value`` a line, each name once.
     """
     try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        settings = yaml.load(Path(path).read_text(encoding="utf-8"), OneValueEach)
     except OSError as error:
         raise ParameterError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -51,8 +64,10 @@ def read_settings(path: str) -> dict[str, object]:
 
 
 def given_parameters(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return the parameters of a command line: -p wins over --device, and both over the settings file."""
-    settings = read_settings(arguments.settings) if arguments.settings else {}
+    """Return the parameters of a command line: -p wins over --device, both over files, later files over earlier."""
+    settings = {}
+    for file in arguments.settings:
+        settings |= read_settings(file)
     device = {"device": arguments.device} if arguments.device else {}
     return settings | device | dict(arguments.parameter)
 
@@ -61,7 +76,7 @@ def output_folder(arguments: argparse.Namespace, name: str) -> Path:
     """Return where one notebook's results go; several notebooks share --out as its subfolders."""
     if arguments.out:
         return Path(arguments.out, name) if len(arguments.papers) > 1 else Path(arguments.out)
-    return Path("runs", f"{name}-{Path(arguments.settings).stem}" if arguments.settings else name)
+    return Path("runs", "-".join([name, *(Path(file).stem for file in arguments.settings)]))
 
 
 def print_parameters(paper: str) -> None:
@@ -79,6 +94,10 @@ def interrupt(*_: object) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run notebooks one after another; one that fails does not stop the next, but Ctrl-C stops all."""
+    given = given_parameters(arguments)
+    papers = [notebook_path(paper) for paper in arguments.papers]
+    for path in papers:
+        cast_parameters(path, given)  # all of them, before the first one runs for an hour
     if arguments.parameters:
         for paper in arguments.papers:
             print_parameters(paper)
@@ -86,10 +105,6 @@ def run(arguments: argparse.Namespace) -> int:
     from .runs import RunError, RunResult, publish_figures, results_table, run_notebook  # late: a second
 
     signal.signal(signal.SIGTERM, interrupt)
-    given = given_parameters(arguments)
-    papers = [notebook_path(paper) for paper in arguments.papers]
-    for path in papers:
-        cast_parameters(path, given)  # all of them, before the first one runs for an hour
     results = []
     for path in papers:
         print(path.stem)
@@ -171,9 +186,10 @@ def add_run(commands: argparse._SubParsersAction) -> None:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="set a parameter; may be repeated",
+        help="set a parameter, also as NAME=VALUE; may be repeated",
     )
-    parser.add_argument("-f", dest="settings", metavar="FILE", help="a YAML file of parameters")
+    files = "a YAML file of parameters; may be repeated"
+    parser.add_argument("-f", dest="settings", action="append", default=[], metavar="FILE", help=files)
     parser.add_argument("--device", help="short for -p device DEVICE")
     parser.add_argument("--out", metavar="FOLDER", help="for results; default runs/PAPER or runs/PAPER-FILE")
     parser.add_argument("--figures", metavar="FOLDER", help="also copy the pictures to FOLDER/PAPER")
@@ -193,16 +209,26 @@ def command_line() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="look at data").add_subparsers(required=True)
     data.add_parser("list", help="list the datasets that can be read").set_defaults(command=data_list)
     check = data.add_parser("check", help="say what a folder holds and whether it can be read")
-    check.add_argument("folder")
+    check.add_argument("folder", nargs="?", default="", help="by default what EEGEMO_DATA names")
     check.add_argument("--name", help="the dataset, when the folder does not show it")
     check.set_defaults(command=data_check)
     return parser
 
 
+def split_pairs(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line with ``-p name=value`` written as ``-p name value``."""
+    result: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        pair = equals and name.isidentifier() and result[-1:] == ["-p"]
+        result += [name, value] if pair else [word]
+    return result
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a user's mistake is one line on stderr."""
     try:
-        arguments = command_line().parse_args(words)
+        arguments = command_line().parse_args(split_pairs(sys.argv[1:] if words is None else words))
         return arguments.command(arguments)
     except (NotebookError, ParameterError, OSError) as error:
         print(f"eegemo: {error}", file=sys.stderr)
@@ -215,7 +241,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def flush() -> None:
-    """Let ``eegemo ... | head`` end in silence."""
+    """Let ``eegemo ... | head`` end in silence, and a command without any stdout too."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except BrokenPipeError:

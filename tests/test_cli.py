@@ -1,6 +1,8 @@
 """The command `eegemo`: what it takes, what it says, how it ends."""
 
 import json
+import subprocess
+import sys
 import types
 
 import pandas as pd
@@ -55,6 +57,22 @@ def test_parameters_of_the_command_line_win(papers, calls):
     ]
 
 
+def test_several_settings_files_and_name_equals_value(papers, calls):
+    (papers / "more.yaml").write_text("epochs: 9\n")
+    words = ["run", "gru", "-f", settings(papers, "epochs: 4\nrate: 0.5\n"), "-f", "more.yaml", "-p", "rate=0.25"]
+    assert cli.main(words) == 0
+    assert calls.calls == [("gru", {"epochs": 9, "rate": "0.25"}, "runs/gru-article-more", None)]
+
+
+def test_as_a_module_and_interrupted_while_it_loads(tmp_path):
+    run = subprocess.run([sys.executable, "-m", "eegemo_utils", "run", "nothing"], capture_output=True, text=True)
+    assert run.returncode == 2 and "There is no notebook 'nothing'" in run.stderr
+    broken = "import sys; sys.modules['eegemo_utils.cli'] = Stop; from eegemo_utils.__main__ import main; sys.exit(main())"
+    stop = "class Stop:\n    def __getattr__(self, name):\n        raise KeyboardInterrupt\nStop = Stop()\n"
+    run = subprocess.run([sys.executable, "-c", stop + broken], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (130, "eegemo: interrupted, nothing was started\n")
+
+
 def test_where_results_go(calls):
     assert cli.main(["run", "gru"]) == cli.main(["run", "gru", "--out", "x"]) == 0
     assert cli.main(["run", "gru", "tnas", "--out", "x"]) == 0
@@ -67,11 +85,16 @@ def test_where_results_go(calls):
         (["gro"], "There is no notebook 'gro'. Did you mean 'gru'?"),
         (["gru", "-p", "epoch", "3"], "There is no parameter 'epoch'. Did you mean 'epochs'?"),
         (["gru", "-p", "epochs", "many"], "'epochs' is 'many', but it takes a whole number from 1 to 50"),
+        (["gru", "-p", "EPOCHS=3"], "There is no parameter 'EPOCHS'. Did you mean 'epochs'?"),
+        (["notebooks/gru"], "There is no notebook 'notebooks/gru'. Did you mean 'gru'?"),
+        (["gru", "--parameters", "-p", "epoch", "3"], "There is no parameter 'epoch'"),
+        (["gru", "-f", "twice.yaml"], "'epochs' is set twice"),
         (["gru", "-f", "nothing.yaml"], "nothing.yaml cannot be read: No such file"),
         (["gru", "--device", "tpu"], "'device' is 'tpu', but it takes one of 'cpu', 'cuda'"),
     ],
 )
-def test_a_mistake_is_one_line_and_nothing_runs(calls, capsys, words, message):
+def test_a_mistake_is_one_line_and_nothing_runs(papers, calls, capsys, words, message):
+    (papers / "twice.yaml").write_text("epochs: 4\nepochs: 8\n")
     assert cli.main(["run", *words]) == 2
     error = capsys.readouterr().err
     assert message in error and error.startswith("eegemo: ") and error.count("\n") == 1

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
@@ -62,7 +63,8 @@ def quiet():
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    """Names in a folder, but for the lock, which stays in every folder of a run."""
+    return {path.name for path in folder.iterdir()} - {folders_module.LOCK}
 
 
 def test_a_finished_run(tiny, tmp_path, quiet):
@@ -95,8 +97,10 @@ def test_a_raising_cell(tiny, tmp_path, quiet):
     with pytest.raises(RunError) as caught:
         run_notebook(tiny, {"then": "raise"}, out=out, progress=quiet)
     message = str(caught.value)
-    # cell 8: papermill's cell of injected parameters counts
-    assert "tiny.ipynb, cell 8, section '1 Training': the cell raised ValueError: no such luck" in message
+    # the number that a reader sees in the failed notebook: papermill's cell of injected parameters counts
+    number = next(cell.execution_count for cell in nbformat.read(out / "tiny.failed.ipynb", 4).cells
+                  if cell.get("outputs") and cell.outputs[-1].output_type == "error")
+    assert f"tiny.ipynb, In [{number}], section '1 Training': the cell raised ValueError: no such luck" in message
     assert "\n" not in message and caught.value.status == "failed"
     assert names(out) == {"tiny.failed.ipynb", "checkpoints", "run.json"}
     assert "no such luck" in (out / "tiny.failed.ipynb").read_text()
@@ -154,7 +158,7 @@ def test_an_interrupted_run_ends_its_kernel(tiny, tmp_path, signal_number):
     run.send_signal(signal_number)
     stdout, stderr = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert stderr.startswith("eegemo: tiny.ipynb, cell 8, section '1 Training': interrupted")
+    assert stderr.startswith("eegemo: tiny.ipynb, In [5], section '1 Training': interrupted")
     assert "Traceback" not in stderr and "interrupted" in stdout.splitlines()[-1]
     assert names(out) == {"tiny.failed.ipynb", "checkpoints", "run.json"}
     assert kernels and psutil.wait_procs(kernels, timeout=10)[1] == []
@@ -239,11 +243,32 @@ def test_refresh_leaves_a_failing_notebook_as_it_was(notebook, tmp_path, quiet):
 
 
 def test_the_table_of_results():
-    done = RunResult("gru", "finished", None, {"accuracy_published": 0.97, "chance": 1 / 3}, 61.2, 900)
+    done = RunResult("gru", "finished", None, {"accuracy_published": 0.97, "chance": 1 / 3}, 61.2, 900,
+                     {"dataset": "muse"})
     header, first, second = results_table([done, RunResult("tnas", "killed")]).splitlines()
-    assert header.split()[:4] == ["notebook", "status", "time", "memory"]
-    assert first.split() == ["gru", "finished", "61", "s", "900", "MB", "0.970", "–", "–", "0.333"]
-    assert second.split()[:4] == ["tnas", "killed", "–", "–"]
+    assert header.split()[:6] == ["notebook", "dataset", "protocol", "status", "time", "memory"]
+    assert first.split() == ["gru", "muse", "–", "finished", "61", "s", "900", "MB", "0.970", "–", "–", "0.333"]
+    assert second.split()[:6] == ["tnas", "–", "–", "killed", "–", "–"]
+
+
+def test_two_runs_do_not_share_a_folder(tiny, tmp_path, quiet):
+    out = tmp_path / "out"
+    other = folders_module.RunFolder(out, tiny, {"epochs": 1})
+    other.begin()
+    before = (out / "run.json").read_bytes()
+    with pytest.raises(ParameterError, match="Another run is at work"):
+        run_notebook(tiny, {}, out=out, progress=quiet)
+    assert (out / "run.json").read_bytes() == before and not (out / "tiny.ipynb").exists()
+    other.release()
+    assert run_notebook(tiny, {}, out=out, progress=quiet).status == "finished"
+    assert run_notebook(tiny, {}, out=out, progress=quiet).status == "finished", "the lock was let go of"
+
+
+def test_out_names_a_file(tiny, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ParameterError, match="out is a file"):
+        run_notebook(tiny, {}, out=tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 @pytest.mark.parametrize(("then", "lines"), [("end", 0), ("die", 1)])

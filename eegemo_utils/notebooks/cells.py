@@ -79,7 +79,7 @@ def notebook_path(notebook: str | Path) -> Path:
     path = notebooks_folder() / f"{notebook}.ipynb"
     if not path.is_file():
         names = list_notebooks()
-        near = difflib.get_close_matches(str(notebook), names, 1)
+        near = difflib.get_close_matches(Path(notebook).name.lower(), names, 1)
         guess = f" Did you mean '{near[0]}'?" if near else ""
         there = ", ".join(names) or "none"
         raise NotebookError(f"There is no notebook '{notebook}'.{guess} There are: {there}.")

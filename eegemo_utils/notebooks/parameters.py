@@ -86,7 +86,7 @@ def known(name: str, limits: Mapping[str, Limit]) -> Limit:
     """Return the limit of a parameter; for an unknown one the error names the near and the known."""
     if name in limits:
         return limits[name]
-    near = difflib.get_close_matches(name, limits, 2)
+    near = difflib.get_close_matches(name.lower(), limits, 2)
     guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ParameterError(f"There is no parameter '{name}'.{guess} There are: {', '.join(limits)}.")
 

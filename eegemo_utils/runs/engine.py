@@ -114,7 +114,8 @@ class WatchedManager(NotebookExecutionManager):
     def cell_start(self, cell: NotebookNode, cell_index: int, **kwargs: object) -> None:
         """Note the start of a cell."""
         if cell.cell_type == "code":
-            self.watch.enter(cell_index + 1, self.sections[cell_index])
+            number = sum(each.cell_type == "code" for each in self.nb.cells[: cell_index + 1])
+            self.watch.enter(number, self.sections[cell_index])
         super().cell_start(cell, cell_index, **kwargs)
 
 
@@ -235,7 +236,7 @@ def execute(
 def explain(error: BaseException, source: Path, watch: Watch, kernel_log: str) -> RunError:
     """Turn what papermill and nbclient raise into a RunError of one paragraph."""
     section = f", section '{watch.section}'" if watch.section else ""
-    place = f"cell {watch.cell}{section}" if watch.cell else "before its first cell"
+    place = f"In [{watch.cell}]{section}" if watch.cell else "before its first cell"
     where = f"{source.name}, {place}"
     after = f"after {watch.seconds:.0f} s"
     if isinstance(error, KeyboardInterrupt):

@@ -9,6 +9,7 @@
 ``figures/``                pictures
 ``checkpoints/``            from which an unfinished run with the same notebook and parameters goes on
 ``previous/``               the finished run that stood here before the last one began
+``.lock``                   locked while a run is at work: keeps a second one out
 ==========================  ================================================================================
 """
 
@@ -21,12 +22,14 @@ import shutil
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 
 from ..notebooks.cells import code_cells
 from ..notebooks.parameters import ParameterError
 
 MARKER = "run.json"
-KEPT = ("previous", "checkpoints")
+LOCK = ".lock"  # held while a run works in the folder; the system lets go of it when the run is killed
+KEPT = ("previous", "checkpoints", LOCK)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -55,12 +58,12 @@ def read_marker(out: Path) -> dict[str, object] | None:
     ParameterError
         When the folder holds something that is not a run.
     """
+    if out.exists() and not out.is_dir():
+        raise ParameterError(f"{out} is a file. Give a folder, or a name for a new one.")
     try:
         return json.loads((out / MARKER).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if out.is_dir() and not any(out.iterdir()):
-            return None
-        if not out.exists():
+        if not out.exists() or all(path.name == LOCK for path in out.iterdir()):
             return None
         raise ParameterError(f"{out} holds other things than a run. Choose an empty folder.") from None
     except (OSError, ValueError) as error:
@@ -98,10 +101,22 @@ class RunFolder:
         self.partial = out / f"{source.stem}.partial.ipynb"
         self.failed = out / f"{source.stem}.failed.ipynb"
         self.checkpoints = out / "checkpoints"
+        self.lock = FileLock(out / LOCK, timeout=0)
 
     def begin(self) -> bool:
-        """Make the folder ready and return whether checkpoints of the same run are there to go on from."""
+        """Make the folder ready and return whether checkpoints of the same run are there to go on from.
+
+        Raises
+        ------
+        ParameterError
+            When another run is at work in the folder.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
+        try:
+            self.lock.acquire()
+        except Timeout:
+            raise ParameterError(f"Another run is at work in {self.out}. Wait for it, or give --out.") from None
+        self.before = read_marker(self.out)  # again, now that nobody else writes it
         self.set_aside()
         self.partial.unlink(missing_ok=True)
         self.failed.unlink(missing_ok=True)
@@ -133,6 +148,10 @@ class RunFolder:
             (self.out / "metrics.json").unlink(missing_ok=True)
             raise
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def release(self) -> None:
+        """Let other runs use the folder."""
+        self.lock.release()
 
     def give_up(self) -> Path | None:
         """Keep what an unfinished run left to read under the name of a failed one, and return that file."""

@@ -10,6 +10,7 @@ from ..notebooks import cast_parameters, notebook_path, read_metrics, read_param
 from .engine import RunError, Watch, execute, explain
 from .folders import RunFolder
 
+TABLE_PARAMETERS = ("dataset", "protocol")
 TABLE_METRICS = ("accuracy_published", "accuracy_by_trial", "accuracy_by_subject", "chance")
 
 
@@ -31,6 +32,8 @@ class RunResult:
         Time of the whole run, kernel start included.
     peak_memory_mb : int or None
         The most memory the kernel has held, MiB.
+    parameters : dict
+        All parameters of the run, defaults included.
     """
 
     name: str
@@ -39,6 +42,7 @@ class RunResult:
     metrics: dict[str, object] = field(default_factory=dict)
     seconds: float | None = None
     peak_memory_mb: int | None = None
+    parameters: dict[str, object] = field(default_factory=dict)
 
 
 def run_notebook(
@@ -89,6 +93,8 @@ def run_notebook(
         raise given_up(error, folder) from error.__cause__
     except OSError as error:
         raise given_up(explain(error, source, watch, ""), folder) from error
+    finally:
+        folder.release()
 
 
 def finished(folder: RunFolder, watch: Watch, parameters: dict[str, object]) -> RunResult:
@@ -101,7 +107,7 @@ def finished(folder: RunFolder, watch: Watch, parameters: dict[str, object]) -> 
     )
     memory = f", {watch.peak_memory_mb} MB at most" if watch.peak_memory_mb else ""
     watch.progress(f"  finished in {watch.seconds:.1f} s{memory}: {folder.finished}")
-    return RunResult(name, "finished", folder.finished, metrics, **cost)
+    return RunResult(name, "finished", folder.finished, metrics, parameters=parameters, **cost)
 
 
 def given_up(error: RunError, folder: RunFolder) -> RunError:
@@ -110,7 +116,8 @@ def given_up(error: RunError, folder: RunFolder) -> RunError:
         kept = folder.give_up()
     except OSError:
         kept = None
-    left = f" What was reached is in {kept}." if kept else ""
+    end = "" if str(error).rstrip().endswith((".", "!", "?")) else "."
+    left = f"{end} What was reached is in {kept}." if kept else end
     if folder.checkpoints.is_dir():
         left += f" Training goes on from {folder.checkpoints} when it is run again."
     if (folder.out / "previous").is_dir():
@@ -119,14 +126,15 @@ def given_up(error: RunError, folder: RunFolder) -> RunError:
 
 
 def results_table(results: Sequence[RunResult]) -> str:
-    """Return one table over runs: notebook, status, time, memory, the audit's accuracies, chance."""
-    header = ("notebook", "status", "time", "memory", *TABLE_METRICS)
+    """Return one table over runs: notebook, dataset, protocol, status, time, memory, the audit's accuracies, chance."""
+    header = ("notebook", *TABLE_PARAMETERS, "status", "time", "memory", *TABLE_METRICS)
     rows = [header]
     for result in results:
         time = "–" if result.seconds is None else f"{result.seconds:.0f} s"
         memory = "–" if result.peak_memory_mb is None else f"{result.peak_memory_mb} MB"
         values = (result.metrics.get(name) for name in TABLE_METRICS)
         numbers = ("–" if value is None else f"{value:.3f}" for value in values)
-        rows.append((result.name, result.status, time, memory, *numbers))
+        settings = (str(result.parameters.get(name, "–")) for name in TABLE_PARAMETERS)
+        rows.append((result.name, *settings, result.status, time, memory, *numbers))
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     return "\n".join("  ".join(x.ljust(w) for x, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -1,0 +1,21 @@
+"""``python -m eegemo_utils``, and what the command ``eegemo`` starts.
+
+The command itself is imported late, so that Ctrl-C in the first second ends in one line too.
+"""
+
+import sys
+
+
+def main() -> int:
+    """Run one command and return its exit code."""
+    try:
+        from .cli import main as command
+
+        return command()
+    except KeyboardInterrupt:
+        print("eegemo: interrupted, nothing was started", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
