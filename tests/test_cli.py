@@ -67,7 +67,8 @@ def test_several_settings_files_and_name_equals_value(papers, calls):
 def test_as_a_module_and_interrupted_while_it_loads(tmp_path):
     run = subprocess.run([sys.executable, "-m", "eegemo_utils", "run", "nothing"], capture_output=True, text=True)
     assert run.returncode == 2 and "There is no notebook 'nothing'" in run.stderr
-    broken = "import sys; sys.modules['eegemo_utils.cli'] = Stop; from eegemo_utils.__main__ import main; sys.exit(main())"
+    broken = ("import sys; sys.modules['eegemo_utils.cli'] = Stop; from eegemo_utils.__main__ import main; "
+              "sys.exit(main())")
     stop = "class Stop:\n    def __getattr__(self, name):\n        raise KeyboardInterrupt\nStop = Stop()\n"
     run = subprocess.run([sys.executable, "-c", stop + broken], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (130, "eegemo: interrupted, nothing was started\n")
