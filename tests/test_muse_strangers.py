@@ -154,3 +154,49 @@ def test_a_table_of_features_is_told_from_a_recording(tmp_path):
     assert "features.csv: skipped, this looks like a table of features" in muse.check(tmp_path).decisions[0]
     table.rename(tmp_path / "ann-tense-1.csv")
     assert "found 989 columns; this looks like a table of features" in fault_of(tmp_path / "ann-tense-1.csv")
+
+
+# ---- what a folder lacks ----
+
+def missing_with(tmp_path, *names):
+    for seed, name in enumerate(names):
+        save(tmp_path / f"{name}.csv", lines_of(seed=seed))
+    report = muse.check(tmp_path)
+    assert report.ok
+    return report
+
+
+def test_one_recording_lacks_nearly_everything(tmp_path):
+    report = missing_with(tmp_path, "ann-calm-1")
+    assert "1 recording of 1 person, 2 s: 1 calm" in report.found[1]
+    assert [line.split(":")[0] for line in report.missing] == [
+        "only one label, calm", "1 recording with label calm", "only one person, ann"]
+    assert "recordings left out needs three" in report.missing[1]
+
+
+def test_people_and_recordings_that_cannot_be_left_out_are_said(tmp_path):
+    threes = [f"ann-{state}-{n}" for state in ("calm", "tense") for n in (1, 2, 3)]
+    assert missing_with(tmp_path, *threes).missing == ["only one person, ann: people cannot be left out"]
+    assert missing_with(tmp_path, *threes, "bob-calm-1").missing == [
+        "only one person with label tense, ann: people cannot be left out", "no recording of bob with label tense"]
+    assert missing_with(tmp_path, *threes, "bob-calm-1", "bob-tense-1").missing == []
+
+
+def test_names_that_differ_in_capitals_only_are_said(tmp_path):
+    report = missing_with(tmp_path, "Ann-calm-1", "ann-Calm-2")
+    assert report.missing[:2] == ["one spelling: Calm and calm count as 2 labels",
+                                  "one spelling: Ann and ann count as 2 subjects"]
+
+
+def test_a_copy_under_a_label_in_capitals_is_a_copy(tmp_path):
+    for name in ("ann-calm-1", "ann-Calm-2"):
+        save(tmp_path / f"{name}.csv", lines_of())
+    with pytest.warns(UserWarning, match="ann-calm-1 is a copy of ann-Calm-2"):
+        assert len(muse.read(tmp_path)) == 1
+
+
+def test_parts_of_a_recording_are_not_recordings(tmp_path):
+    parts = [lines_of(seed=n, start=1_500_000_000 + 10 * n) for n in range(3)]
+    save(tmp_path / "ann-calm-1.csv", sum(parts, []))
+    assert len(muse.read(tmp_path)) == 3
+    assert "1 recording with label calm" in muse.check(tmp_path).text()

@@ -181,8 +181,29 @@ def check(root) -> Report:
         report.found.append(f"{row.recording} part {row.segment}: subject {row.subject}, "
                             f"session {row.session}, {row.label}, {row.seconds:.1f} s, "
                             f"{count(row.n_samples, 'sample')}, {row.clipped:.2%} clipped")
-    report.missing += _missing_states(table)
+    report.missing += _missing_for_splits(table) + _missing_states(table)
     return report
+
+
+def _missing_for_splits(table: pd.DataFrame) -> list[str]:
+    """What the folder lacks for an honest split: reading works, training on it would not."""
+    lines = []
+    for column in ("label", "subject"):
+        names = pd.Series(table[column].unique())
+        for _, same in names.groupby(names.str.casefold()):
+            if len(same) > 1:
+                lines.append(f"one spelling: {' and '.join(sorted(same))} count as {len(same)} {column}s")
+    if table["label"].nunique() == 1:
+        lines.append(f"only one label, {table['label'].iloc[0]}: a classifier needs two")
+    for label, n in table.groupby("label")["recording"].nunique().items():
+        if n < 3:
+            lines.append(f"{count(n, 'recording')} with label {label}: recordings left out needs three (to train "
+                         f"on, to choose the epoch by, to test on)")
+    if table["subject"].nunique() == 1:
+        return [*lines, f"only one person, {table['subject'].iloc[0]}: people cannot be left out"]
+    people = table.groupby("label")["subject"].unique()
+    return lines + [f"only one person with label {label}, {names[0]}: people cannot be left out"
+                    for label, names in people.items() if len(names) == 1]
 
 
 def _missing_states(table: pd.DataFrame) -> list[str]:
