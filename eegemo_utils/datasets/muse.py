@@ -49,7 +49,9 @@ FACTS = {
     "name": "muse",
     "title": "Raw Muse recordings (csv, one file a recording)",
     "licence": "muse-lsl recordings: BSD-3-Clause; Bird's mental-state recordings: none stated",
-    "source": "muse-lsl (recordings of 2017); jordan-bird/eeg-feature-generation; any Muse recorder",
+    "source": "GitHub: alexandrebarachant/muse-lsl, folder data/ of commit "
+              "53c07a324ee43902beb373db8062fad532d520bb (recordings of 2017; the last commit that holds them); "
+              "jordan-bird/eeg-feature-generation; or any Muse recorder",
     "channels": ", ".join([*MUSE_CHANNELS, MUSE_AUX]),
     "sfreq": SFREQ,
     "labels": "state or paradigm, from the file name",
