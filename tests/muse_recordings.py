@@ -1,10 +1,14 @@
 """Small raw Muse files for tests, and where the real ones lie."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from eegemo_utils.datasets import muse
+from eegemo_utils.trials import DatasetError
 
 HEADER = "timestamps,TP9,AF7,AF8,TP10,Right AUX"
 
@@ -23,6 +27,19 @@ def save(path, lines, header=HEADER, end="\n"):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([header, *lines]) + end, encoding="utf-8")
     return path
+
+
+def fault_of(path, *others):
+    """Message of the error; it must name the files, and `check` must give it too; no warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DatasetError) as caught:
+            muse.read(path.parent)
+        report = muse.check(path.parent)
+    assert not report.ok
+    for name in (path, *others):
+        assert str(name) in str(caught.value) and any(str(name) in line for line in report.missing)
+    return str(caught.value)
 
 
 def muse_lsl_folder():

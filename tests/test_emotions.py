@@ -189,6 +189,8 @@ def test_available_names_every_dataset_with_its_licence():
     facts = datasets.available()
     assert facts.index.tolist() == ["muse", "emotions"]
     assert facts.loc["emotions", "licence"].startswith("no open licence")
+    assert "alexandrebarachant/muse-lsl" in facts.loc["muse", "source"]
+    assert "53c07a324ee43902beb373db8062fad532d520bb" in facts.loc["muse", "source"]
 
 
 def test_load_and_check_recognise_by_name_and_by_content(table_file, monkeypatch):

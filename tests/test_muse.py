@@ -6,6 +6,7 @@ import pytest
 from muse_recordings import HEADER, lines_of, muse_lsl_folder, save
 
 from eegemo_utils.datasets import muse
+from eegemo_utils.datasets.bird_features import bird_features
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS, make_info
 from eegemo_utils.trials import DatasetError, Trials
 
@@ -81,12 +82,12 @@ def test_a_gap_cuts_a_recording_into_trials(tmp_path):
     assert trials.table["n_samples"].tolist() == [600, 500]
     assert trials.table["segment"].tolist() == [0, 1] and trials.table["trial"].tolist() == [1, 2]
     assert trials.table["recording"].nunique() == 1 and (trials.table["n_gaps"] == 1).all()
-    assert "1 gap(s), 7.7 s in all" in trials.decisions[0]
+    assert "1 gap, 7.7 s in all" in trials.decisions[0]
 
 
 def test_a_part_under_a_second_is_dropped_aloud(tmp_path):
     save(tmp_path / "ann-calm-1.csv", lines_of(600) + lines_of(50, seed=1, start=1_500_000_010.0))
-    with pytest.warns(UserWarning, match=r"ann-calm-1.*under one second \(50 samples\)"):
+    with pytest.warns(UserWarning, match=r"ann-calm-1: 1 part under one second \(50 samples\)"):
         assert len(muse.read(tmp_path)) == 1
 
 
@@ -143,7 +144,7 @@ def test_small_steps_back_in_time_are_kept_and_said(tmp_path):
     lines[100], lines[101] = lines[101], lines[100]
     save(tmp_path / "ann-calm-1.csv", lines)
     trials = muse.read(tmp_path)
-    assert trials.signals[0].shape == (5, 600) and "1 small steps back in time" in trials.decisions[0]
+    assert trials.signals[0].shape == (5, 600) and "1 small step back in time" in trials.decisions[0]
 
 
 def test_a_name_of_no_layout_is_skipped_with_a_warning(tmp_path):
@@ -222,4 +223,7 @@ def test_real_recordings():
     assert sum("event codes" in decision for decision in trials.decisions) == 8
     assert sum("steps back in time" in decision for decision in trials.decisions) == 2
     report = muse.check(folder)
-    assert report.ok and any("no person has two labels" in line for line in report.missing)
+    assert report.ok and report.missing == [
+        "no person has two labels, so a model can learn the person in place of the label"]
+    assert "8 recordings of 4 people" in report.found[1]
+    assert bird_features(trials).X.shape == (1903, 2548)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from eegemo_utils.datasets import emotions, muse
+from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (muse, emotions)}
@@ -46,7 +47,7 @@ def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
     Raises
     ------
     DatasetError
-        When there is no such path: says where it was looked for.
+        When there is no such path: says where it was looked for. When a folder on the way cannot be read.
     """
     data = os.environ.get("EEGEMO_DATA", "")
     if str(root) in ("", "."):
@@ -56,8 +57,11 @@ def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
     else:
         tried = [Path(data) / root] * bool(data) + [Path(root)]
     for path in tried:
-        if path.exists():
-            return path
+        try:
+            if path.exists():
+                return path
+        except OSError as error:
+            raise DatasetError(unreadable(path, error)) from None
     looked = ", ".join(str(path.absolute()) for path in dict.fromkeys(tried))
     hint = "" if data else " EEGEMO_DATA, the folder that relative paths start from, is not set."
     raise DatasetError(f"{root or data}: no such file or folder; looked for {looked}.{hint}")
@@ -85,11 +89,14 @@ def load(name: str, root="", **options) -> Trials | Windows:
 
 
 def _recognise(path: Path) -> str:
-    """Dataset that a file or folder seems to be."""
-    if path.is_dir():
-        return "emotions" if (path / "emotions.csv").is_file() else "muse"
-    with path.open("rb") as file:
-        return "emotions" if file.read(64).lstrip(b"\xef\xbb\xbf").startswith(b"# mean_0_a") else "muse"
+    """Dataset that a file or folder seems to be; what cannot be read goes by its name."""
+    try:
+        if path.is_dir():
+            return "emotions" if (path / "emotions.csv").is_file() else "muse"
+        with path.open("rb") as file:
+            return "emotions" if file.read(64).lstrip(b"\xef\xbb\xbf").startswith(b"# mean_0_a") else "muse"
+    except OSError:
+        return "emotions" if path.name == "emotions.csv" else "muse"
 
 
 def check(path, name: str | None = None) -> Report:

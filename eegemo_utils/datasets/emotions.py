@@ -19,6 +19,7 @@ import pandas as pd
 
 from eegemo_utils.datasets.bird_columns import column_names
 from eegemo_utils.datasets.chains import link_chains
+from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Windows
 
 __all__ = ["FACTS", "blob_id", "check", "copied_columns", "link_chains", "read", "write_table"]
@@ -81,10 +82,13 @@ def read(path) -> Windows:
     ------
     DatasetError
         When the columns or labels are others, a value is no finite number, or columns that repeat others
-        by the way they are made do not. Says file and line.
+        by the way they are made do not. Says file and line. When the file or its folder cannot be read.
     """
     path = _file(Path(path))
-    table = _parse(path)
+    try:
+        table = _parse(path)
+    except OSError as error:
+        raise DatasetError(unreadable(path, error)) from None
     X = table[NAMES].to_numpy(dtype=np.float64)
     _check_copies(path, X)
     chains = link_chains(X[:, :N_BLOCK], X[:, N_BLOCK:])
@@ -94,8 +98,13 @@ def read(path) -> Windows:
 
 
 def _file(path: Path) -> Path:
-    path = path / "emotions.csv" if path.is_dir() else path
-    if not path.is_file():
+    folder = path
+    try:
+        path = folder / "emotions.csv" if folder.is_dir() else folder
+        there = path.is_file()
+    except OSError as error:
+        raise DatasetError(unreadable(folder, error)) from None
+    if not there:
         raise DatasetError(f"{path}: no such file. Download emotions.csv from {FACTS['source']} "
                            f"and give its path.")
     return path
@@ -168,8 +177,11 @@ def check(path) -> Report:
     try:
         windows = read(path)
         blob = blob_id(_file(Path(path)))
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
+        return report
+    except OSError as error:
+        report.missing.append(unreadable(path, error))
         return report
     report.ok = True
     counts = windows.table["label"].value_counts().reindex(LABELS, fill_value=0)

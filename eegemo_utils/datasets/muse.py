@@ -11,9 +11,11 @@ as a warning:
 - marker columns are dropped;
 - a step of more than 0.1 s is a gap: each uninterrupted part is a trial of its own, so that no window
   crosses a gap; the parts share the recording's name in the column ``recording``; a part under one second
-  holds no window: dropped;
-- a recording of which more than 90% of the rows stand in another one is a copy: the one of the person
-  with more recordings stays;
+  holds no window: dropped (a file of which nothing is left is a fault);
+- a recording of which more than 90% of the rows stand in another one, in runs, is a copy: the one of the
+  person with more recordings stays (under another label it is a fault: no rule tells which label is true);
+- one to three constant electrodes are kept (all four: a fault);
+- a rate up to 5% off 256 samples a second is kept as it is: windows are cut by time stamps;
 - a last line without line end, or with too few fields, is dropped;
 - small steps back in time (up to 0.05 s, packets out of order) are kept as they are;
 - a csv file whose name tells no subject is skipped.
@@ -27,15 +29,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.datasets.muse_checks import drop_copies, judge
 from eegemo_utils.datasets.muse_files import (
     HIGH_RAIL,
     LOW_RAIL,
     SFREQ,
     Recording,
-    drop_copies,
+    count,
+    find,
     identify,
     load,
+    seconds,
 )
+from eegemo_utils.datasets.paths import csv_files, unreadable
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS, make_info
 from eegemo_utils.trials import DatasetError, Report, Trials
 
@@ -43,13 +49,14 @@ FACTS = {
     "name": "muse",
     "title": "Raw Muse recordings (csv, one file a recording)",
     "licence": "muse-lsl recordings: BSD-3-Clause; Bird's mental-state recordings: none stated",
-    "source": "muse-lsl (recordings of 2017); jordan-bird/eeg-feature-generation; any Muse recorder",
+    "source": "GitHub: alexandrebarachant/muse-lsl, folder data/ of commit "
+              "53c07a324ee43902beb373db8062fad532d520bb (recordings of 2017; the last commit that holds them); "
+              "jordan-bird/eeg-feature-generation; or any Muse recorder",
     "channels": ", ".join([*MUSE_CHANNELS, MUSE_AUX]),
     "sfreq": SFREQ,
     "labels": "state or paradigm, from the file name",
     "folders": ("muse", "muse_lsl"),
 }
-SHORTEST = 1.0  # seconds, one window
 STEP_UV = 2000 / 4096
 DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
 
@@ -75,19 +82,18 @@ def read(root, subjects=None) -> Trials:
     Raises
     ------
     DatasetError
-        When there is no folder or no recording, a person is unknown, or a file is faulty: says which file
-        and line.
+        When there is no folder or no recording, a person is unknown, or a file is faulty or cannot be read:
+        says which file and line.
     """
     folder = _load_all(Path(root), subjects)
     if folder.faults:
-        more = f" ({len(folder.faults) - 1} more faults in this folder.)" if len(folder.faults) > 1 else ""
+        more = f" ({count(len(folder.faults) - 1, 'more fault')} in this folder.)" if folder.faults[1:] else ""
         raise DatasetError(folder.faults[0] + more)
     for loss in folder.losses:
         warnings.warn(loss, stacklevel=2)
     rows, signals, times = _segments(folder.recordings)
     if not rows:
-        raise DatasetError(f"{root}: no recording of at least {SHORTEST:.0f} s without a gap. "
-                           f"{' '.join(folder.losses)}")
+        raise DatasetError(f"{root}: subjects is an empty list: name the people to read, or leave it out")
     table = pd.DataFrame(rows)
     order = table.sort_values(["subject", "session", "start", "recording"], kind="stable").index
     table.insert(2, "trial", (table.loc[order].groupby(["subject", "session"]).cumcount() + 1).sort_index())
@@ -107,81 +113,45 @@ class _Folder:
 
 
 def _load_all(root: Path, subjects) -> _Folder:
-    recordings, skipped = _find(root)
+    recordings, skipped, faults = find(root)
     known = sorted({recording.subject for recording in recordings})
     if subjects is not None:
         unknown = sorted(set(subjects) - set(known))
         if unknown:
             raise DatasetError(f"{root}: no recording of {', '.join(unknown)}; there are {', '.join(known)}")
         recordings = [recording for recording in recordings if recording.subject in set(subjects)]
-    faults, whole = [], []
+    whole = []
     for recording in recordings:
         try:
             load(recording)
+            judge(recording)
             whole.append(recording)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             faults.append(str(error))
-    kept, copies = drop_copies(whole)
-    folder = _Folder(kept, faults, skipped + copies, description=f"Muse recordings in {root.name}")
+    kept, copies, contradictions = drop_copies(whole)
+    folder = _Folder(kept, faults + contradictions, skipped + copies)
     for recording in kept:
-        _decide_parts(recording)
         folder.losses += recording.losses
         folder.decisions += recording.decisions
-    if (root / DESCRIPTION).is_file():
-        folder.description = (root / DESCRIPTION).read_text(encoding="utf-8").strip()
+    folder.description = f"Muse recordings in {root.name}"
+    try:
+        if (root / DESCRIPTION).is_file():
+            folder.description = (root / DESCRIPTION).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        folder.faults.append(unreadable(root / DESCRIPTION, error))
     return folder
-
-
-def _find(root: Path) -> tuple[list[Recording], list[str]]:
-    if not root.exists():
-        raise DatasetError(f"{root}: no such folder. Expected a folder with Muse recordings "
-                           f"(<subject>-<state>-<n>.csv); give its path, or set EEGEMO_DATA.")
-    paths = [root] if root.is_file() else sorted(root.rglob("*.csv"))
-    paths = [path for path in paths if not path.name.startswith(".")]
-    named = [identify(path, root) for path in paths]
-    skipped = [f"{path.name}: skipped, its name tells no subject and state" for path, recording
-               in zip(paths, named) if recording is None]
-    recordings = [recording for recording in named if recording is not None]
-    if not recordings:
-        found = f"{len(paths)} csv files, none so named ({paths[0].name}, ...)" if paths else "no csv file"
-        raise DatasetError(f"{root}: expected recordings named <subject>-<state>-<n>.csv or "
-                           f"visual__P300__subject1__session2__data_<time>.csv, found {found}.")
-    return recordings, skipped
-
-
-def _parts(recording: Recording) -> list[slice]:
-    edges = [0, *recording.gaps, len(recording.stamps)]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:])]
-
-
-def _seconds(stamps: np.ndarray) -> float:
-    return float(stamps[-1] - stamps[0])
-
-
-def _decide_parts(recording: Recording) -> None:
-    gaps = recording.gaps
-    if len(gaps):
-        lost = (recording.stamps[gaps] - recording.stamps[gaps - 1]).sum()
-        recording.decisions.append(f"{recording.name}: {len(gaps)} gap(s), {lost:.1f} s in all: cut into "
-                                   f"{len(gaps) + 1} parts, a trial each")
-    short = [part for part in _parts(recording) if _seconds(recording.stamps[part]) < SHORTEST]
-    if short:
-        n_samples = sum(part.stop - part.start for part in short)
-        recording.losses.append(f"{recording.name}: {len(short)} part(s) under one second "
-                                f"({n_samples} samples): dropped")
 
 
 def _segments(recordings: list[Recording]) -> tuple[list[dict], list[np.ndarray], list[np.ndarray]]:
     rows, signals, times = [], [], []
     for recording in recordings:
-        parts = [part for part in _parts(recording) if _seconds(recording.stamps[part]) >= SHORTEST]
-        for segment, part in enumerate(parts):
+        for segment, part in enumerate(recording.parts):
             stamps, signal = recording.stamps[part], recording.signals[:, part]
             railed = (signal[:4] <= LOW_RAIL) | (signal[:4] >= HIGH_RAIL)
             rows.append({
                 "subject": recording.subject, "session": recording.session, "label": recording.label,
                 "recording": recording.name, "segment": segment, "file": recording.path.name,
-                "start": stamps[0], "seconds": round(_seconds(stamps), 3), "n_samples": len(stamps),
+                "start": stamps[0], "seconds": round(seconds(stamps), 3), "n_samples": len(stamps),
                 "n_gaps": len(recording.gaps), "clipped": float(railed.mean())})
             signals.append(signal)
             times.append(stamps)
@@ -193,7 +163,7 @@ def check(root) -> Report:
     report = Report(FACTS["name"], Path(root), ok=False)
     try:
         folder = _load_all(Path(root), None)
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
         return report
     rows, _, _ = _segments(folder.recordings)
@@ -205,15 +175,37 @@ def check(root) -> Report:
     table = pd.DataFrame(rows)
     counts = table.groupby("label")["recording"].nunique()
     report.found.append(folder.description)
-    report.found.append(f"{counts.sum()} recordings of {table['subject'].nunique()} people, "
+    report.found.append(f"{count(counts.sum(), 'recording')} of "
+                        f"{count(table['subject'].nunique(), 'person', 'people')}, "
                         f"{table['seconds'].sum():.0f} s: "
-                        + ", ".join(f"{count} {label}" for label, count in counts.items()))
+                        + ", ".join(f"{n} {label}" for label, n in counts.items()))
     for row in table.itertuples():
         report.found.append(f"{row.recording} part {row.segment}: subject {row.subject}, "
                             f"session {row.session}, {row.label}, {row.seconds:.1f} s, "
-                            f"{row.n_samples} samples, {row.clipped:.2%} clipped")
-    report.missing += _missing_states(table)
+                            f"{count(row.n_samples, 'sample')}, {row.clipped:.2%} clipped")
+    report.missing += _missing_for_splits(table) + _missing_states(table)
     return report
+
+
+def _missing_for_splits(table: pd.DataFrame) -> list[str]:
+    """What the folder lacks for an honest split: reading works, training on it would not."""
+    lines = []
+    for column in ("label", "subject"):
+        names = pd.Series(table[column].unique())
+        for _, same in names.groupby(names.str.casefold()):
+            if len(same) > 1:
+                lines.append(f"one spelling: {' and '.join(sorted(same))} count as {len(same)} {column}s")
+    if table["label"].nunique() == 1:
+        lines.append(f"only one label, {table['label'].iloc[0]}: a classifier needs two")
+    for label, n in table.groupby("label")["recording"].nunique().items():
+        if n < 3:
+            lines.append(f"{count(n, 'recording')} with label {label}: recordings left out needs three (to train "
+                         f"on, to choose the epoch by, to test on)")
+    if table["subject"].nunique() == 1:
+        return [*lines, f"only one person, {table['subject'].iloc[0]}: people cannot be left out"]
+    people = table.groupby("label")["subject"].unique()
+    return lines + [f"only one person with label {label}, {names[0]}: people cannot be left out"
+                    for label, names in people.items() if len(names) == 1]
 
 
 def _missing_states(table: pd.DataFrame) -> list[str]:
@@ -255,7 +247,7 @@ def write(trials: Trials, root) -> list[Path]:
         raise DatasetError(f"{root}: cannot name the recordings <subject>-<label>-<session>.csv, each once: "
                            f"{bad[0]}. Names may not hold '-' or '/'; two trials need different subject, "
                            f"label or session.")
-    others = sorted(path.name for path in root.rglob("*.csv") if path not in paths)
+    others = [path.name for path in csv_files(root)[0] if path not in paths]
     if others:
         raise DatasetError(f"{root}: holds other recordings ({others[0]}, ...), which would be read together "
                            f"with these. Give a new folder.")
