@@ -3,11 +3,12 @@ import os
 import pickle
 import subprocess
 import sys
-import warnings
 import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from mutate import MUTATED, mutations, reads_or_refuses
 
 from eegemo_utils.pickles import load_npy, load_npz, load_pickle
 from eegemo_utils.trials import DatasetError
@@ -170,21 +171,33 @@ def test_lengths_that_lie_take_no_memory():
             pass
 
 
-def test_mutated_pickles_give_a_value_or_a_dataset_error():
-    rng = np.random.default_rng(0)
-    whole = [pickle.dumps(PLAIN, protocol) for protocol in (0, 2, 5)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        refused = 0
-        for round_ in range(1500):
-            mutated = bytearray(whole[round_ % 3])
-            for place in rng.integers(len(mutated), size=rng.integers(1, 4)):
-                mutated[place] = rng.integers(256)
-            try:
-                load_pickle(bytes(mutated))
-            except DatasetError:
-                refused += 1
-    assert 300 < refused < 1500
+def check_mutations(read, path):
+    """Read 200 damaged copies of a file; return how many were refused."""
+    refused = []
+
+    @MUTATED
+    @given(mutations(path.read_bytes()))
+    def check(damaged):
+        path.write_bytes(damaged)
+        refused.append(reads_or_refuses(lambda: (read(path),), path) is None)
+
+    check()
+    assert len(refused) >= 200
+    return sum(refused)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_damaged_pickles_give_a_value_or_a_dataset_error(tmp_path, protocol):
+    path = tmp_path / "s01.dat"
+    path.write_bytes(pickle.dumps(PLAIN, protocol))
+    assert check_mutations(load_pickle, path) > 40
+
+
+def test_damaged_arrays_give_a_value_or_a_dataset_error(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(12.0).reshape(3, 4))
+    assert check_mutations(load_npy, tmp_path / "a.npy") > 40
+    np.savez(tmp_path / "a.npz", data=np.arange(12.0), label=np.array({"de": np.ones(3)}, object))
+    assert check_mutations(load_npz, tmp_path / "a.npz") > 40
 
 
 def test_npz_as_seed_v_has_it(tmp_path):
