@@ -93,7 +93,7 @@ def test_missing_files_and_variables_are_named(tmp_path):
 def test_no_damage_gets_past_the_walk(tmp_path, packed):
     plain, rng, read = content(), np.random.default_rng(0), 0
     path = tmp_path / "a.mat"
-    for _ in range(1500):
+    for _ in range(500):
         damaged = bytearray(plain)
         for _ in range(rng.integers(1, 4)):
             damaged[rng.integers(136, len(damaged))] = rng.integers(256)
@@ -106,4 +106,4 @@ def test_no_damage_gets_past_the_walk(tmp_path, packed):
             read += 1
         except DatasetError as error:
             assert str(path) in str(error)
-    assert read > 100  # numbers may change without harm
+    assert read > 50  # numbers may change without harm
