@@ -185,7 +185,7 @@ def _check_labels(path: Path, header: EdfHeader, labels) -> None:
     if len(set(rates.values())) > 1:
         raise DatasetError(f"{path}: expected one rate, found {rates}. Resample the file.")
     units = {header.units[header.labels.index(label)] for label in labels}
-    if not units <= {"V", "mV", "uV", "µV", "nV"}:
+    if not units <= {"V", "mV", "uV", "µV"}:  # MNE takes any other for volts
         raise DatasetError(f"{path}: expected signals in uV, mV or V, found the units {sorted(units)}. Put "
                            f"the right unit into the header.")
 
