@@ -46,7 +46,8 @@ def by_hand(path, labels=LABELS, n_seconds=2, rate=500, unit="uV", scale=1.0, se
     head = [("0", 8), ("0       0 M 01-JAN-1990 Subject0", 80), ("Startdate 01-JAN-2011 0 Doctor NeuroCom", 80),
             ("01.01.1100.00.00", 16), (256 * (n + 1), 8), ("EDF+C", 44), (n_seconds, 8), (1, 8), (n, 4)]
     columns = [(labels, 16), ([""] * n, 80), ([unit] * (n - 2) + ["mV", ""], 8),
-               ([f"{-100 * scale:g}"] * (n - 1) + [-1], 8), ([f"{100 * scale:g}"] * (n - 1) + [1], 8), ([-32768] * n, 8), ([32767] * n, 8),
+               ([f"{-100 * scale:g}"] * (n - 1) + [-1], 8), ([f"{100 * scale:g}"] * (n - 1) + [1], 8),
+               ([-32768] * n, 8), ([32767] * n, 8),
                (["HP:0.500000Hz LP:45.000000Hz RF:50Hz"] * (n - 1) + [""], 80), (sizes, 8), ([""] * n, 32)]
     content = b"".join(field(*pair) for pair in head)
     content += b"".join(field(value, width) for values, width in columns for value in values)
