@@ -44,9 +44,29 @@ def read_description(root, otherwise: str) -> tuple[str, bool]:
     return path.read_text(encoding="utf-8", errors="replace").strip() or otherwise, True
 
 
-def write_description(root, text: str) -> None:
-    """Put into a folder what its recordings are, in one move."""
+def prepare_folder(root, text: str, present, mine) -> None:
+    """Make a folder ready to be written into, and put into it what its recordings are.
+
+    Parameters
+    ----------
+    root : path
+        Folder, made when missing.
+    text : str
+        Description of the recordings.
+    present, mine : collection of path
+        The dataset's files in the folder now; files that will be written.
+
+    Raises
+    ------
+    DatasetError
+        When other recordings lie there, which would be read together with these, or the originals might.
+    """
     path = Path(root) / DESCRIPTION
+    others = sorted(other.name for other in set(present) - set(mine))
+    if others or (present and not path.is_file()):
+        raise DatasetError(f"{root}: holds other recordings ({(others or sorted(file.name for file in present))[0]}, "
+                           f"...), which would be read together with these or replaced. Give a new folder.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{DESCRIPTION}.partial")
     partial.write_text(text + "\n", encoding="utf-8", newline="\n")
     os.replace(partial, path)

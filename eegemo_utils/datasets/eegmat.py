@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import eegmat_files as files
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.eegmat_files import (
     COLUMNS,
     ELECTRODES,
@@ -180,17 +180,12 @@ def write(trials: Trials, root) -> list[Path]:
     Raises
     ------
     DatasetError
-        When the trials do not fit, or the folder holds other recordings.
+        When the trials do not fit, or the folder holds other recordings, or any that `write` did not make.
     """
     root = Path(root)
     picks = _check_trials(trials, root)
     paths = [root / f"{row.subject}_{row.trial}.edf" for row in trials.table.itertuples()]
-    others = sorted(path.name for path in root.glob("*.edf") if path not in paths)
-    if others:
-        raise DatasetError(f"{root}: holds other recordings ({others[0]}, ...), which would be read together with "
-                           f"these. Give a new folder.")
-    root.mkdir(parents=True, exist_ok=True)
-    write_description(root, trials.description)
+    prepare_folder(root, trials.description, list(root.glob("*.edf")), paths)
     files.save_info(root, trials.table.drop_duplicates("subject").sort_values("subject"))
     for path, signal, row in zip(paths, trials.signals, trials.table.itertuples()):
         files.save(path, signal[picks], row.gender, int(row.year))
