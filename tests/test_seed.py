@@ -101,7 +101,7 @@ def test_features_are_those_of_the_signals(tmp_path, cohort):
     assert windows.bands == ("delta", "theta", "alpha", "beta", "gamma") and windows.info["ch_names"] == CHANNELS
     np.testing.assert_array_equal(windows.X[: n_windows[0]], found["de_LDS1"].transpose(1, 0, 2).astype("f4"))
     first = windows.table[windows.table["trial"] == 2].iloc[0]
-    assert first.to_dict() == {"subject": "1", "session": 1, "trial": 2, "window": 1, "label": "neutral", "code": 0,
+    assert first.to_dict() == {"subject": "1", "session": 1, "trial": 2, "window": 0, "label": "neutral", "code": 0,
                                "clip": 2}
     assert windows.table.groupby(["subject", "session", "trial"]).size().iloc[:3].tolist() == n_windows
     dcau = seed.read(tmp_path, ["2"], form="features", kind="dcau_movingAve")
@@ -208,8 +208,8 @@ def test_another_number_of_windows_is_said(tmp_path):
 # ---- bad input ----
 
 @pytest.mark.parametrize("change, message", [
-    (dict(xy_eeg2=np.ones((62, 90)) * np.nan), "trial 2: values of FP1 are not finite"),
-    (dict(xy_eeg2=np.full((62, 90), np.inf)), "trial 2: values of FP1 are not finite"),
+    (dict(xy_eeg2=np.ones((62, 90)) * np.nan), "trial 2: values of Fp1 are not finite"),
+    (dict(xy_eeg2=np.full((62, 90), np.inf)), "trial 2: values of Fp1 are not finite"),
     (dict(xy_eeg2=np.zeros((61, 90))), r"\(62 channels, samples\), found float64 of shape \(61, 90\)"),
     (dict(xy_eeg2=np.zeros((90, 62))), r"\(62 channels, samples\)"),
     (dict(xy_eeg2=np.zeros((62, 0))), r"found float64 of shape \(62, 0\)"),
@@ -334,7 +334,7 @@ def test_pairs_of_electrodes():
     for left, right in pairs:
         assert int(left[-1]) + 1 == int(right[-1]) and left[:-1] == right[:-1]
     pairs = set(zip(seed_features.FRONT, seed_features.BACK, strict=True))
-    assert len(pairs) == 23 and {("FT7", "TP7"), ("FCZ", "CPZ"), ("F8", "P8"), ("FPZ", "OZ"), ("AF4", "CB2")} <= pairs
+    assert len(pairs) == 23 and {("FT7", "TP7"), ("FCz", "CPz"), ("F8", "P8"), ("Fpz", "Oz"), ("AF4", "CB2")} <= pairs
 
 
 def test_features_of_known_signals():

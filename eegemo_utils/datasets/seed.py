@@ -27,7 +27,8 @@ position (XJTU-EEG/LibEER, LibEER/data_utils/load_data.py:216-220) or take the 2
 from pathlib import Path
 
 from eegemo_utils.datasets import seed_family as family
-from eegemo_utils.datasets.seed_files import CHANNELS, N_SESSIONS, SFREQ, Layout
+from eegemo_utils.datasets.seed_files import N_SESSIONS, SFREQ, Layout
+from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import Report, Trials, Windows
 
 CODES = (1, 0, -1, -1, 0, 1, -1, 0, 1, 1, 0, -1, 0, 1, -1)
@@ -44,7 +45,7 @@ FACTS = {
     "title": "SEED (15 people, 15 film clips on three days)",
     "licence": "signed agreement; academic, not commercial, not to be passed on",
     "source": "Shanghai Jiao Tong University, bcmi.sjtu.edu.cn/home/seed: agreement signed by a supervisor",
-    "channels": ", ".join(CHANNELS),
+    "channels": ", ".join(SEED_62),
     "sfreq": SFREQ,
     "labels": "negative, neutral, positive (-1, 0, 1): by clip",
     "folders": ("seed", "SEED"),
@@ -71,7 +72,7 @@ def read(root, subjects=None, form: str = "raw", kind: str = "de_LDS") -> Trials
     Trials or Windows
         Signals: 62 electrodes, microvolt, 200 Hz. Features: X (windows, rows, 5), float32; `info` where the rows
         are the electrodes. Table: subject, session (1-3), trial (1-15), label, code (-1, 0, 1), clip (1-15);
-        features also window (1, 2, ... in the trial).
+        features also window (0, 1, ... in the trial).
 
     Raises
     ------

@@ -8,8 +8,8 @@ import pandas as pd
 from eegemo_utils.datasets import seed_files as files
 from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
 from eegemo_utils.datasets.seed_features import all_kinds
-from eegemo_utils.datasets.seed_files import BANDS, CHANNELS, SFREQ, Layout, Recording
-from eegemo_utils.montage import make_info, standard_name
+from eegemo_utils.datasets.seed_files import BANDS, SFREQ, Layout, Recording
+from eegemo_utils.montage import SEED_62, make_info
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
@@ -54,7 +54,7 @@ def read_raw(layout: Layout, root, subjects=None, form: str = "raw") -> Trials:
         signals += own
         decisions += said
         tables.append(_table(layout, recording, len(own)))
-    return Trials(signals, make_info(CHANNELS, SFREQ), pd.concat(tables), None, description, tuple(decisions))
+    return Trials(signals, make_info(SEED_62, SFREQ), pd.concat(tables), None, description, tuple(decisions))
 
 
 def read_features(layout: Layout, root, subjects=None, kind: str = "de_LDS") -> Windows:
@@ -70,10 +70,10 @@ def read_features(layout: Layout, root, subjects=None, kind: str = "de_LDS") -> 
         lengths = [len(values) for values in own]
         table = _table(layout, recording, len(own))
         table = table.loc[table.index.repeat(lengths)]
-        table.insert(3, "window", np.concatenate([np.arange(1, length + 1) for length in lengths]))
+        table.insert(3, "window", np.concatenate([np.arange(length) for length in lengths]))
         features += own
         tables.append(table)
-    info = make_info(CHANNELS, SFREQ) if layout.rows[kind] == len(CHANNELS) else None
+    info = make_info(SEED_62, SFREQ) if layout.rows[kind] == len(SEED_62) else None
     return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=BANDS)
 
 
@@ -151,7 +151,7 @@ def _variables(layout: Layout, signals: list[np.ndarray], subject: str, form: st
         return {f"{initials}_eeg{number}": signal for number, signal in enumerate(signals, start=1)}
     variables = {}
     for number, signal in enumerate(signals, start=1):
-        kinds = all_kinds(signal, CHANNELS, SFREQ, layout.window_seconds)
+        kinds = all_kinds(signal, SFREQ, layout.window_seconds)
         variables |= {f"{kind}{number}": kinds[kind] for kind in layout.rows}
     return variables
 
@@ -161,8 +161,7 @@ def _check_trials(layout: Layout, trials: Trials, root: Path, form: str) -> list
     if form not in layout.folders:
         raise DatasetError(f"{root}: {layout.title} has the forms {' and '.join(layout.folders)}, not {form!r}")
     names, table = trials.info["ch_names"], trials.table
-    wanted = [standard_name(name) for name in CHANNELS]
-    missing = [name for name in wanted if name not in names]
+    missing = [name for name in SEED_62 if name not in names]
     if missing or trials.info["sfreq"] != SFREQ:
         raise DatasetError(f"{root}: {layout.title} needs its 62 electrodes at {SFREQ:g} Hz; found "
                            f"{trials.info['sfreq']:g} Hz, missing: {', '.join(missing) or 'nothing'}")
@@ -173,7 +172,7 @@ def _check_trials(layout: Layout, trials: Trials, root: Path, form: str) -> list
             raise DatasetError(f"{root}: {layout.title} has the people 1 to 15, sessions 1 to 3 and trials 1, 2, ...; "
                                f"found person {subject}, session {session}, trials {sorted(rows['trial'])}")
         _check_session(layout, trials, root, subject, session, rows.sort_values("trial"))
-    return [names.index(name) for name in wanted]
+    return [names.index(name) for name in SEED_62]
 
 
 def _check_session(layout: Layout, trials: Trials, root: Path, subject, session, rows: pd.DataFrame) -> None:
@@ -210,5 +209,5 @@ def simulate(layout: Layout, felt: dict, n_subjects: int, n_sessions: int, n_tri
     table = pd.concat(tables, ignore_index=True)
     plan = table.assign(valence=table["label"].map(lambda label: felt[label][0]),
                         arousal=table["label"].map(lambda label: felt[label][1]))
-    made = simulate_trials(plan, ch_names=CHANNELS, sfreq=SFREQ, **options)
+    made = simulate_trials(plan, ch_names=SEED_62, sfreq=SFREQ, **options)
     return Trials(made.signals, made.info, table.drop(columns="n_seconds"), None, f"simulated {layout.title} cohort")

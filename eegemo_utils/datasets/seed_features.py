@@ -9,11 +9,13 @@ import numpy as np
 import scipy.ndimage
 import scipy.signal
 
+from eegemo_utils.montage import SEED_62
+
 EDGES = ((1.0, 4.0), (4.0, 8.0), (8.0, 14.0), (14.0, 31.0), (31.0, 50.0))  # Hz
-LEFT = ("FP1 AF3 F7 F5 F3 F1 FT7 FC5 FC3 FC1 T7 C5 C3 C1 TP7 CP5 CP3 CP1 P7 P5 P3 P1 PO7 PO5 PO3 CB1 O1").split()
-RIGHT = ("FP2 AF4 F8 F6 F4 F2 FT8 FC6 FC4 FC2 T8 C6 C4 C2 TP8 CP6 CP4 CP2 P8 P6 P4 P2 PO8 PO6 PO4 CB2 O2").split()
-FRONT = ("FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 F7 F5 F3 F1 FZ F2 F4 F6 F8 FP1 FP2 FPZ AF3 AF4").split()
-BACK = ("TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 P7 P5 P3 P1 PZ P2 P4 P6 P8 O1 O2 OZ CB1 CB2").split()
+LEFT = "Fp1 AF3 F7 F5 F3 F1 FT7 FC5 FC3 FC1 T7 C5 C3 C1 TP7 CP5 CP3 CP1 P7 P5 P3 P1 PO7 PO5 PO3 CB1 O1".split()
+RIGHT = "Fp2 AF4 F8 F6 F4 F2 FT8 FC6 FC4 FC2 T8 C6 C4 C2 TP8 CP6 CP4 CP2 P8 P6 P4 P2 PO8 PO6 PO4 CB2 O2".split()
+FRONT = "FT7 FC5 FC3 FC1 FCz FC2 FC4 FC6 FT8 F7 F5 F3 F1 Fz F2 F4 F6 F8 Fp1 Fp2 Fpz AF3 AF4".split()
+BACK = "TP7 CP5 CP3 CP1 CPz CP2 CP4 CP6 TP8 P7 P5 P3 P1 Pz P2 P4 P6 P8 O1 O2 Oz CB1 CB2".split()
 AVERAGED = 5  # windows of the moving average
 PRIOR, PROCESS, OBSERVATION = 0.01, 1e-4, 1.0  # variances of the dynamical system
 
@@ -50,19 +52,17 @@ def smooth(features: np.ndarray, how: str) -> np.ndarray:
     return smoothed
 
 
-def all_kinds(signal: np.ndarray, ch_names: list[str], sfreq: float, window_seconds: float) -> dict[str, np.ndarray]:
+def all_kinds(signal: np.ndarray, sfreq: float, window_seconds: float) -> dict[str, np.ndarray]:
     """The twelve kinds of one trial, each (n_rows, n_windows, 5).
 
     Parameters
     ----------
-    signal : ndarray, shape (n_chans, n_times)
-        Microvolt.
-    ch_names : list of str
-        As SEED spells them.
+    signal : ndarray, shape (62, n_times)
+        Microvolt, the electrodes of `SEED_62`.
     sfreq, window_seconds : float
     """
     powers = band_powers(signal.astype(np.float64), sfreq, window_seconds)
-    rows = [[ch_names.index(name) for name in group] for group in (LEFT, RIGHT, FRONT, BACK)]
+    rows = [[SEED_62.index(name) for name in group] for group in (LEFT, RIGHT, FRONT, BACK)]
     kinds = {}
     for how in ("movingAve", "LDS"):
         de = smooth(entropy(powers), how)

@@ -12,11 +12,9 @@ import numpy as np
 
 from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal
 from eegemo_utils.datasets.mat import load_mat, names_in, save_mat
+from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
 
-CHANNELS = ("FP1 FPZ FP2 AF3 AF4 F7 F5 F3 F1 FZ F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 T7 C5 C3 C1 CZ C2 C4 "
-            "C6 T8 TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 P7 P5 P3 P1 PZ P2 P4 P6 P8 PO7 PO5 PO3 POZ PO4 PO6 PO8 CB1 O1 "
-            "OZ O2 CB2").split()
 BANDS = ("delta", "theta", "alpha", "beta", "gamma")
 SFREQ = 200.0
 N_SUBJECTS, N_SESSIONS = 15, 3
@@ -178,10 +176,10 @@ def load_signals(layout: Layout, recording: Recording, complete: bool = True) ->
     for number, name in names.items():
         where = f"{path}, trial {number}"
         values = load_mat(path, [name])[name]
-        if values.ndim != 2 or values.shape[0] != len(CHANNELS) or values.dtype.kind not in "fiu" or not values.size:
+        if values.ndim != 2 or values.shape[0] != len(SEED_62) or values.dtype.kind not in "fiu" or not values.size:
             raise DatasetError(f"{where}: expected numbers of shape (62 channels, samples), found {values.dtype} of "
                                f"shape {values.shape}. Give the file as it was released.")
-        signals.append(eeg_signal(values, CHANNELS, where))
+        signals.append(eeg_signal(values, SEED_62, where))
     if not complete:
         return signals, []
     expected = np.array(layout.n_windows[recording.session - 1]) * layout.window_seconds
