@@ -107,7 +107,8 @@ def test_sixty_seconds_hold_sixty_windows_the_last_of_which_ends_with_the_last_s
 
 @pytest.mark.parametrize("n_times, sfreq, seconds, step, count", [
     (7680, 128, 0.5, None, 120), (7680, 128, 1.0, 0.5, 119), (7679, 128, 1.0, None, 59), (127, 128, 1.0, None, 0),
-    (128, 128, 1.0, 0.1, 1), (6000, 200, 4.0, None, 7), (1000, 125, 0.5, None, 16), (0, 128, 1.0, None, 0),
+    (128, 128, 1.0, 0.1, 1), (6000, 200, 4.0, None, 7), (1000, 125, 0.5, None, 16), (62, 125, 0.5, None, 1),
+    (0, 128, 1.0, None, 0),
 ])
 def test_windows_are_counted_as_a_loop_counts_them(n_times, sfreq, seconds, step, count):
     starts, n_samples = window_starts(n_times, sfreq, seconds, step)
@@ -184,17 +185,18 @@ def test_spectra_give_the_power_of_a_sine_to_its_band_and_white_noise_its_densit
 def test_welch_and_stft_are_the_sums_of_their_definition():
     signals = RNG.normal(0, 10, (2, 500))
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(100) / 100)
+    bands = BANDS["seed"] | {"up to half the rate": (45, 51)}
     turns = np.exp(-2j * np.pi * np.outer(np.arange(51), np.arange(100)) / 100)  # 100 Hz: bins of 1 Hz
 
     def density(piece):
         power = abs(turns @ ((piece - piece.mean()) * taper)) ** 2 / (100 * sum(taper**2))
         power[1:50] *= 2
-        return [np.mean([power[hz] for hz in range(51) if low <= hz < high]) for low, high in BANDS["seed"].values()]
+        return [np.mean([power[hz] for hz in range(51) if low <= hz < high]) for low, high in bands.values()]
 
     for channel in range(2):
         pieces = [density(signals[channel, start : start + 100]) for start in range(0, 401, 50)]
-        np.testing.assert_allclose(welch_bands(signals, 100, BANDS["seed"], 1.0)[channel], np.mean(pieces, axis=0))
-        np.testing.assert_allclose(stft_bands(signals, 100, step=0.5)[:, channel], pieces)
+        np.testing.assert_allclose(welch_bands(signals, 100, bands, 1.0)[channel], np.mean(pieces, axis=0))
+        np.testing.assert_allclose(stft_bands(signals, 100, bands, step=0.5)[:, channel], pieces)
 
 
 def test_bands_without_a_bin_are_refused():

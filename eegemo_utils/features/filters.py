@@ -1,5 +1,7 @@
 """Band-pass filters, and the bands of the papers."""
 
+from functools import lru_cache
+
 import mne
 import numpy as np
 import scipy.signal
@@ -12,6 +14,13 @@ BANDS = {
     "faced": {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 14), "beta": (14, 30), "gamma": (30, 47)},
 }
 METHODS = ("causal", "zero_phase", "fir")
+
+
+@lru_cache(maxsize=64)
+def _sections(low: float, high: float, sfreq: float, order: int) -> np.ndarray:
+    """Butterworth in second-order sections: the polynomials of a narrow band lose digits. Designing takes as long
+    as filtering a trial, so each filter is designed once."""
+    return scipy.signal.butter(order, [low, high], "bandpass", fs=sfreq, output="sos")
 
 
 def band_pass(signals: np.ndarray, low: float, high: float, sfreq: float, *, method: str = "causal",
@@ -50,7 +59,5 @@ def band_pass(signals: np.ndarray, low: float, high: float, sfreq: float, *, met
         return mne.filter.filter_data(signals, sfreq, low, high, verbose="error")
     if method not in METHODS:
         raise ValueError(f"method is one of {METHODS}, not {method!r}")
-    # Second-order sections: the polynomials of a narrow band lose digits.
-    sections = scipy.signal.butter(order, [low, high], "bandpass", fs=sfreq, output="sos")
     once = scipy.signal.sosfilt if method == "causal" else scipy.signal.sosfiltfilt
-    return once(sections, signals, axis=-1)
+    return once(_sections(low, high, sfreq, order), signals, axis=-1)
