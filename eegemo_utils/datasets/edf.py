@@ -90,8 +90,7 @@ def read_header(path) -> EdfHeader:
     n_records = _count_records(path, _number(path, fixed[236:244], "number of records", int, -1),
                                size - header_bytes, sample_bytes * sum(n_samples))
     text = [fixed[start:stop].decode("latin1").strip() for start, stop in ((8, 88), (88, 168), (192, 236))]
-    words = [tuple(field.decode("latin1").strip() for field in columns[name])
-             for name in ("label", "unit", "prefilter")]
+    words = [tuple(word.decode("latin1").strip() for word in columns[name]) for name in ("label", "unit", "prefilter")]
     return EdfHeader(*text, n_records, seconds, *words, n_samples)
 
 
