@@ -298,8 +298,15 @@ def test_write_refuses_what_it_cannot_write(tmp_path, cohort):
         faced.write(faced.Trials(cohort.signals, cohort.info, table), tmp_path / "a")
     assert not (tmp_path / "a").exists()
     save(tmp_path / "b" / "Processed_data" / "sub007.pkl", noise(10))
-    with pytest.raises(DatasetError, match="files of other people.*sub007"):
+    with pytest.raises(DatasetError, match="holds other recordings .sub007.pkl"):
         faced.write(cohort, tmp_path / "b")
+    save(tmp_path / "c" / "Processed_data" / "sub008.pkl", noise(10))
+    for form in ("raw", "features", "bids"):  # DESCRIPTION.txt would make these files a simulated cohort's
+        with pytest.raises(DatasetError, match="or replaced"):
+            faced.write(cohort, tmp_path / "c", form)
+    faced.write(cohort, tmp_path / "d")
+    faced.write(cohort, tmp_path / "d", "features")
+    faced.write(cohort, tmp_path / "d")
 
 
 # ---- damaged files ----

@@ -292,7 +292,7 @@ def test_written_people_come_back(tmp_path):
     assert set(channels["units"]) == {"n/a"} and set(channels["type"]) == {"EEG"}
     report = faced.check(tmp_path)
     assert report.ok and any("bids: 2 people, 0 of them faulty" in line for line in report.found), report.text()
-    with pytest.raises(DatasetError, match="files of other people"):
+    with pytest.raises(DatasetError, match="holds other recordings"):
         faced.write(faced.simulate(1, n_seconds=1), tmp_path, form="bids")
 
 

@@ -34,7 +34,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import faced_bids as bids
 from eegemo_utils.datasets import faced_files as files
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.faced_files import (
     BANDS,
     ELECTRODES,
@@ -254,7 +254,8 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
     Raises
     ------
     DatasetError
-        When the trials are not so, or the folder holds other people's files of this form.
+        When the trials are not so, or the folder holds other people's files of this form, or files that `write` did
+        not make.
     """
     root = Path(root)
     subjects = list(dict.fromkeys(trials.table["subject"]))
@@ -263,19 +264,18 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
     if form not in FORMS or unknown or lacking:
         raise DatasetError(f"{root}: FACED has people sub000 to sub122, the columns played and the ratings, and the "
                            f"forms {', '.join(FORMS)}; found {', '.join([*unknown, form])}, missing: {lacking}")
-    held = {path for key, paths in _held(root).items() if key[0] == form for path in paths}
-    if held - set(subjects):
-        raise DatasetError(f"{root}: holds files of other people ({min(held - set(subjects))}, ...), which would be "
-                           f"read together with these. Give a new folder.")
     clips = {subject: files.signals_of(trials, subject, root) for subject in subjects}  # faults, before any is written
-    root.mkdir(parents=True, exist_ok=True)
+    held = _held(root)
+    others = {path for key, paths in held.items() if key[0] == form for name, path in paths.items()
+              if name not in subjects}
+    present = {path for paths in held.values() for path in paths.values()} | set(root.glob("Data/*/After_remarks.mat"))
+    prepare_folder(root, trials.description, present, present - others)
     written = [path for subject in subjects for path in _write_subject(root, subject, form, clips[subject], trials)]
     if form == "bids":
         facts = {"Name": trials.description, "BIDSVersion": "1.7.0", "DatasetType": "raw"}
         written.append(bids.save_text(root / "dataset_description.json", bids.json.dumps(facts), bom=False))
         people = "".join(f"sub-{subject[3:]}\tn/a\tn/a\n" for subject in subjects)
         written.append(bids.save_text(root / "participants.tsv", f"participant_id\tage\tsex\n{people}"))
-    write_description(root, trials.description)
     return written
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 import pandas as pd
 
 from eegemo_utils.datasets import tuh_files as tuh
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.tuh_files import ELECTRODES, RATES, SFREQ, Recording
 from eegemo_utils.trials import DatasetError, Report, Trials
 
@@ -209,14 +209,13 @@ def write(trials: Trials, root, oddities: bool = False) -> list[Path]:
         raise DatasetError(f"{root}: cannot name the recording {bad[0]}: people are small letters or digits, the split "
                            f"is train or eval, the label normal or abnormal")
     odd = [paths[0].with_name(f"{rows[0]['subject']}_s999_t{token:03d}.edf") for token in range(N_ODDITIES)]
-    tuh.refuse_others(root, [*paths, *odd])
+    prepare_folder(root, trials.description, set(root.rglob("*.edf")), [*paths, *odd])
     for place, (path, row) in enumerate(zip(paths, rows)):
         who = f"{row['subject']} {row['sex']} 01-JAN-0000 {row['subject']} Age:{row['age']:g}"
         tuh.write_recording(path, trials.signals[place][picks], trials.info["sfreq"], RATES[place % 3], who)
     if oddities:
         _write_oddities(odd, trials.signals[0][picks], trials.info["sfreq"])
         paths += odd
-    write_description(root, trials.description)
     return paths
 
 

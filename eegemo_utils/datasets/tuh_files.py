@@ -5,6 +5,7 @@ any order and among others (EKG, PHOTIC, IBI, BURSTS, SUPPR, ROC, LOC, numbers),
 second. Headers are made anonymous: a person is known by the file's name, never by the header.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -240,9 +241,8 @@ def picks_of(trials: Trials, root: Path) -> list[int]:
     return [names.index(standard_name(name)) for name in ELECTRODES]
 
 
-def refuse_others(root: Path, paths) -> None:
-    """Raise when a folder holds EDF files other than those to be written."""
-    others = sorted(set(root.rglob("*.edf")) - set(paths)) if root.is_dir() else []
-    if others:
-        raise DatasetError(f"{root}: holds other recordings ({others[0].name}, ...), which would be read together with "
-                           f"these. Give a new folder.")
+def save_text(path: Path, text: str) -> None:
+    """Write a text file in one move."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(partial, path)
