@@ -12,6 +12,7 @@ import pandas as pd
 from eegemo_utils.datasets import (
     deap,
     dreamer,
+    eeg_folder,
     eegmat,
     emotions,
     faced,
@@ -21,12 +22,13 @@ from eegemo_utils.datasets import (
     seed_iv,
     tuab,
 )
+from eegemo_utils.datasets.eeg_folder_files import SUFFIXES
 from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (
-    faced, eegmat, deap, dreamer, seed, seed_iv, mped, tuab, muse, emotions)}
-# What shows which dataset a folder holds: the first whose pattern is there. A folder of other csv files is Muse's.
+    faced, eegmat, deap, dreamer, seed, seed_iv, mped, tuab, muse, emotions, eeg_folder)}
+# What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one of EEG files without a csv.
 SIGNS = {
     "emotions": ("emotions.csv",),
     "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
@@ -118,9 +120,11 @@ def _recognise(path: Path) -> str:
     try:
         if path.is_dir():
             found = (name for name, signs in SIGNS.items() if any(any(path.glob(sign)) for sign in signs))
-            return next(found, "muse")
-        if path.suffix.lower() != ".csv":
-            return _recognise(path.parent)
+            names = [file.name.lower() for file in path.rglob("*")]
+            other = any(name.endswith(SUFFIXES) for name in names) and not any(name.endswith(".csv") for name in names)
+            return next(found, "eeg_folder" if other else "muse")
+        if path.name.lower().endswith(SUFFIXES):
+            return "eeg_folder"
         with path.open("rb") as file:
             return "emotions" if file.read(64).lstrip(b"\xef\xbb\xbf").startswith(b"# mean_0_a") else "muse"
     except OSError:
