@@ -3,6 +3,7 @@
 import re
 import traceback
 
+import mne
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +84,14 @@ def test_the_layout_is_the_release_s_own(tmp_path, cohort):
     spectrum = np.abs(np.fft.rfft((second - second.mean(axis=1, keepdims=True)) * taper)) ** 2
     density = 2 * spectrum / (1000 * (taper**2).sum())
     np.testing.assert_allclose(found["STFT"][0, 16][:, 1, 2], density[:, 8:14].mean(axis=1), rtol=1e-6)
+
+
+def test_channels_are_written_by_name(tmp_path, cohort):
+    order = np.random.default_rng(0).permutation(62)
+    moved = Trials([signal[order] for signal in cohort.signals], mne.pick_info(cohort.info, order), cohort.table)
+    mped.write(cohort, tmp_path / "as they are")
+    mped.write(moved, tmp_path / "moved")
+    np.testing.assert_array_equal(mped.read(tmp_path / "moved").X, mped.read(tmp_path / "as they are").X)
 
 
 def test_foreign_recordings_are_kept_out(tmp_path, cohort):

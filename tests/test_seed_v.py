@@ -72,6 +72,19 @@ def test_features_are_those_of_the_signals(tmp_path, cohort):
     assert seed_v.check(tmp_path).ok
 
 
+def test_channels_are_written_by_name(tmp_path, cohort):
+    order = np.random.default_rng(0).permutation(62)
+    moved = Trials([signal[order] for signal in cohort.signals], mne.pick_info(cohort.info, order), cohort.table)
+    assert moved.info["ch_names"] != cohort.info["ch_names"]
+    for form in ("raw", "features"):
+        for trials, name in ((cohort, "as they are"), (moved, "moved")):
+            seed_v.write(trials, tmp_path / name, form)
+    for mine, theirs in zip(seed_v.read(tmp_path / "moved").signals, cohort.signals):
+        np.testing.assert_allclose(mine, theirs, atol=6e-4)
+    np.testing.assert_array_equal(*(seed_v.read(tmp_path / name, form="features").X
+                                    for name in ("moved", "as they are")))
+
+
 def test_foreign_recordings_are_kept_out(tmp_path, cohort):
     seed_v.write(cohort, tmp_path)
     seed_v.write(cohort, tmp_path, "features")
