@@ -30,7 +30,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import seed_v_files as files
 from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
-from eegemo_utils.datasets.seed_features import band_powers, entropy
+from eegemo_utils.datasets.seed_features import entropy_and_power
 from eegemo_utils.datasets.seed_v_files import CODES, N_SESSIONS, N_SUBJECTS, N_TRIALS, SFREQ, WINDOW_SECONDS
 from eegemo_utils.montage import SEED_62, make_info
 from eegemo_utils.simulate import simulate_trials
@@ -204,7 +204,8 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
         if form == "raw":
             files.save_signals(folder / name, list(signals.values()), clips[session - 1])
         else:
-            files.save_features(folder / name, {key: _entropy(signal) for key, signal in signals.items()})
+            files.save_features(folder / name, {key: entropy_and_power(signal, SFREQ, WINDOW_SECONDS)[0]
+                                                for key, signal in signals.items()})
     return [folder / name for name in names[form].values()]
 
 
@@ -213,10 +214,6 @@ def _file_names(table: pd.DataFrame) -> dict[str, dict[tuple[str, int], str]]:
     keys = dict.fromkeys(zip(table["subject"], table["session"].astype(int)))
     return {"raw": {(subject, session): f"{subject}_{session}_{DATES[session]}.cnt" for subject, session in keys},
             "features": {(subject, 0): f"{subject}_123.npz" for subject, _ in keys}}
-
-
-def _entropy(signal: np.ndarray) -> np.ndarray:
-    return entropy(band_powers(signal.astype(np.float64), SFREQ, WINDOW_SECONDS)).transpose(1, 0, 2)
 
 
 def _check_trials(trials: Trials, root: Path, form: str) -> tuple[list[int], list[list[tuple[float, float]]]]:
