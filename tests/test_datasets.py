@@ -8,6 +8,7 @@ from eegemo_utils.trials import DatasetError
 SMALL = {
     "deap": {"n_subjects": 1, "n_trials": 3, "n_seconds": 5.0}, "dreamer": {"n_subjects": 1, "n_clips": 2},
     "seed": {"n_subjects": 1, "n_sessions": 1, "n_trials": 2}, "seed_iv": {"n_subjects": 1, "n_sessions": 1},
+    "seed_v": {"n_subjects": 1},
     "mped": {"n_subjects": 1}, "faced": {"n_subjects": 1}, "eegmat": {"n_subjects": 1},
     "tuab": {"n_subjects": 4, "n_seconds": 10}, "muse": {"n_subjects": 1}, "emotions": {"n_subjects": 1},
     "eeg_folder": {"n_subjects": 1},

@@ -43,6 +43,6 @@ def test_nothing_comes_back_of_nothing():
 
 def test_the_picture(files):
     fig = plots.plot_planted(files, files.table["valence"])
-    titles = [ax.get_title("left") for ax in fig.axes if ax.get_title("left")]
+    titles = [ax.get_title(place) for ax in fig.axes for place in ("left", "center")]
     assert "simulated DEAP cohort" in titles and any("put in" in title for title in titles)
     plt.close(fig)

@@ -90,7 +90,7 @@ def test_foreign_recordings_are_kept_out(tmp_path, cohort):
     seed_v.write(cohort, tmp_path, "features")
     assert seed_v.check(tmp_path).ok and not seed_v.check(tmp_path).missing
     one = cohort.select((cohort.table["subject"] == "1").to_numpy())
-    with pytest.raises(DatasetError, match="holds other recordings .EEG_raw/2_1_20200101.cnt"):
+    with pytest.raises(DatasetError, match="holds other recordings .EEG_DE_features/2_123.npz"):
         seed_v.write(one, tmp_path)
     assert not list(tmp_path.rglob("*.partial"))
 

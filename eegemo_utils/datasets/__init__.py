@@ -20,6 +20,7 @@ from eegemo_utils.datasets import (
     muse,
     seed,
     seed_iv,
+    seed_v,
     tuab,
 )
 from eegemo_utils.datasets.eeg_folder_files import SUFFIXES
@@ -27,15 +28,16 @@ from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (
-    faced, eegmat, deap, dreamer, seed, seed_iv, mped, tuab, muse, emotions, eeg_folder)}
+    faced, eegmat, deap, dreamer, seed, seed_iv, seed_v, mped, tuab, muse, emotions, eeg_folder)}
 # What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one of EEG files without a csv.
 SIGNS = {
     "emotions": ("emotions.csv",),
     "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
     "dreamer": ("DREAMER.mat",),
     "seed_iv": ("eeg_feature_smooth", "eeg_raw_data"),
+    "seed_v": ("EEG_raw", "EEG_DE_features"),
     "seed": ("Preprocessed_EEG", "ExtractedFeatures"),
-    "mped": ("STFT",),
+    "mped": ("STFT", "EEG_feature/STFT"),
     "faced": ("Processed_data", "EEG_Features", "sub[0-9]*.pkl", "sub-*/eeg/*watchingVideoClips*"),
     "eegmat": ("Subject[0-9][0-9]_[12].edf",),
     "tuab": ("edf/*/*normal", "*/*normal", "*normal/01_tcp_ar"),

@@ -37,7 +37,7 @@ def pick_subjects(root, known, subjects) -> list[str]:
 
 
 def read_description(root, otherwise: str) -> tuple[str, bool]:
-    """What a folder says of itself, and whether `write_description` made it say so."""
+    """What a folder says of itself, and whether `prepare_folder` made it say so."""
     path = Path(root) / DESCRIPTION
     if not path.is_file():
         return otherwise, False
@@ -62,10 +62,10 @@ def prepare_folder(root, text: str, present, mine) -> None:
         When other recordings lie there, which would be read together with these, or the originals might.
     """
     path = Path(root) / DESCRIPTION
-    others = sorted(other.name for other in set(present) - set(mine))
-    if others or (present and not path.is_file()):
-        raise DatasetError(f"{root}: holds other recordings ({(others or sorted(file.name for file in present))[0]}, "
-                           f"...), which would be read together with these or replaced. Give a new folder.")
+    others = set(present) - set(mine) if path.is_file() else set(present)
+    if others:
+        raise DatasetError(f"{root}: holds other recordings ({min(others).relative_to(root).as_posix()}, ...), which "
+                           f"would be read together with these or replaced. Give a new folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{DESCRIPTION}.partial")
     partial.write_text(text + "\n", encoding="utf-8", newline="\n")

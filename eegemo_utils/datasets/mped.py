@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.mat import load_mat, save_mat
 from eegemo_utils.features import BANDS, stft_bands
 from eegemo_utils.montage import SEED_62, make_info
@@ -195,12 +195,13 @@ def write(trials: Trials, root) -> list[Path]:
     picks = _check_trials(trials, root)
     people = sorted(set(trials.table["subject"]), key=int)
     paths = [root / FOLDER / f"sim{number:02d}.mat" for number in range(1, len(people) + 1)]
-    n_others = len(set((root / FOLDER).glob("*.mat")) - set(paths)) + len(list((root / FOLDER.name).glob("*.mat")))
-    if n_others:
-        raise DatasetError(f"{root}: holds {n_others} other recordings, which would be read together with these. "
-                           f"Give a new folder.")
+    present = {*(root / FOLDER).glob("*.mat"), *(root / FOLDER.name).glob("*.mat")}
+    n_others = len(present - set(paths) if read_description(root, "")[1] else present)
+    if n_others:  # without their names, which are people's
+        raise DatasetError(f"{root}: holds {n_others} other recordings, which would be read together with these or "
+                           f"replaced. Give a new folder.")
+    prepare_folder(root, trials.description, (), ())
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    write_description(root, trials.description)
     for subject, path in zip(people, paths):
         rows = trials.table[trials.table["subject"] == subject].set_index("trial", append=True).index
         features = {trial: stft_bands(trials.signals[row][picks], FACTS["sfreq"]).swapaxes(0, 1) for row, trial in rows}
