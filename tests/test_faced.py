@@ -173,6 +173,14 @@ def test_simulation_is_seeded_and_bounded():
             faced.simulate(number)
 
 
+def test_readers_write_nothing(tmp_path):
+    faced.write(faced.simulate(1, n_seconds=1), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    faced.read(tmp_path)
+    assert faced.check(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 # ---- bad input ----
 
 @pytest.mark.parametrize("thing, message", [
@@ -296,6 +304,8 @@ def test_write_refuses_what_it_cannot_write(tmp_path, cohort):
     table = cohort.table.assign(subject="sim1", session=cohort.table["subject"].factorize()[0] + 1)
     with pytest.raises(DatasetError, match="sub000 to sub122.*found sim1"):
         faced.write(faced.Trials(cohort.signals, cohort.info, table), tmp_path / "a")
+    with pytest.raises(DatasetError, match="whole seconds, found for sub008 1.5 s"):
+        faced.write(faced.simulate(1, n_seconds=1.5), tmp_path / "a", "features")
     assert not (tmp_path / "a").exists()
     save(tmp_path / "b" / "Processed_data" / "sub007.pkl", noise(10))
     with pytest.raises(DatasetError, match="holds other recordings .sub007.pkl"):

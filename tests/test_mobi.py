@@ -212,6 +212,14 @@ def test_write_refuses_what_it_cannot_write(tmp_path):
     assert (ELECTRODES.index("FCz"), ELECTRODES.index("AFz")) == (11, 15)
 
 
+def test_readers_write_nothing(tmp_path):
+    mobi.write(mobi.simulate(1, n_trials=1, n_seconds=3), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    mobi.read(tmp_path)
+    assert mobi.check(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 # ---- bad input ----
 
 @pytest.mark.parametrize("file, old, new, message", [

@@ -169,6 +169,14 @@ def test_write_refuses_what_it_cannot_write(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+def test_readers_write_nothing(tmp_path):
+    tuab.write(tuab.simulate(2), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    tuab.read(tmp_path)
+    assert tuab.check(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 # ---- bad input ----
 
 @pytest.mark.parametrize("content, message", [

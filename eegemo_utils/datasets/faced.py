@@ -264,7 +264,8 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
     if form not in FORMS or unknown or lacking:
         raise DatasetError(f"{root}: FACED has people sub000 to sub122, the columns played and the ratings, and the "
                            f"forms {', '.join(FORMS)}; found {', '.join([*unknown, form])}, missing: {lacking}")
-    clips = {subject: files.signals_of(trials, subject, root) for subject in subjects}  # faults, before any is written
+    clips = {subject: files.signals_of(trials, subject, root, whole_seconds=form == "features")
+             for subject in subjects}  # faults, before any is written
     held = _held(root)
     others = {path for key, paths in held.items() if key[0] == form for name, path in paths.items()
               if name not in subjects}

@@ -45,7 +45,7 @@ def clip_table() -> pd.DataFrame:
 def base(root: Path) -> Path:
     """The release's top folder, from it or from one of its folders."""
     inside = {"Processed_data": 1, "EEG_Features": 1, "DE": 2, "PSD": 2}
-    return root.resolve().parents[inside[root.name] - 1] if root.name in inside else root
+    return root.absolute().parents[inside[root.name] - 1] if root.name in inside else root
 
 
 def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
@@ -155,7 +155,7 @@ def _numbers(path: Path, value, n_numbers: int, most: float) -> np.ndarray:
 
 # ---- writing ----
 
-def signals_of(trials: Trials, subject: str, root: Path) -> np.ndarray:
+def signals_of(trials: Trials, subject: str, root: Path, whole_seconds: bool) -> np.ndarray:
     """A person's clips with mastoids, (28, 32, samples), float64.
 
     The reader has dropped the mastoids, so they are made up: the mean of the two electrodes beside each.
@@ -165,6 +165,9 @@ def signals_of(trials: Trials, subject: str, root: Path) -> np.ndarray:
     names = [name for name in ELECTRODES if name not in trials.info["ch_names"]]
     lengths = {trials.signals[row].shape[1] for row in rows}
     clips = trials.table.loc[rows, "trial"].tolist()
+    if whole_seconds and any(length % SFREQ for length in lengths):
+        raise DatasetError(f"{root}: features are one value a second: expected clips of whole seconds, found for "
+                           f"{subject} {min(lengths) / SFREQ:g} s")
     if names or len(lengths) > 1 or clips != list(range(1, N_CLIPS + 1)) or trials.info["sfreq"] != SFREQ:
         raise DatasetError(f"{root}: a person of FACED has trials 1-28 (the clips) of one length, {SFREQ} samples a "
                            f"second and 30 electrodes; found for {subject} trials {clips}, lengths {sorted(lengths)}, "

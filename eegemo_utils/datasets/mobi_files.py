@@ -155,14 +155,14 @@ def load_impedances(path: Path) -> dict[str, float]:
     lines = [line.strip("\r") for line in content.decode("latin1").split("\n")]
     starts = [place for place, line in enumerate(lines) if line.strip().startswith(TABLE_START)]
     rows = [[field.strip() for field in line.split("\t")] for line in lines[starts[0] + 1:]] if starts else []
-    rows = [row for row in rows if len(row) >= 4 and row[1] not in ("Ref", "Gnd")]
+    rows = [row for row in rows if len(row) >= 2 and row[1] not in ("", "Ref", "Gnd")]
     names = [row[1] for row in rows]
     if sorted(names) != sorted(PLUGS):
         wrong = sorted(set(PLUGS) ^ set(names)) or [name for name in names if names.count(name) > 1]
         raise DatasetError(f"{path}: expected a table ({TABLE_START} ...) with the 64 names of the cap, each "
                            f"once, found {len(names)}; missing, unknown or twice: {', '.join(wrong)[:200]}. Get the "
                            f"file again.")
-    return {row[1]: _ohm(row[3]) for row in rows}
+    return {row[1]: _ohm(row[3] if len(row) > 3 else "---") for row in rows}
 
 
 def _ohm(text: str) -> float:

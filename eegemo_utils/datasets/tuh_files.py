@@ -71,7 +71,7 @@ def walk(root: Path, name: str, parse: Callable[[str], tuple | None]) -> tuple[l
         facts = parse(path.relative_to(root).as_posix())
         if facts is None:
             ignored.append(path.relative_to(root).as_posix())
-        elif not path.name.startswith("."):
+        else:
             recordings.append(Recording(path, *facts))
     if not recordings:
         raise DatasetError(f"{root}: expected the EDF files of {name} in edf/train and edf/eval, found "
