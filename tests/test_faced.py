@@ -53,6 +53,9 @@ def test_clips_and_their_emotions():
     assert table.set_index("clip")["valence3"].loc[[1, 12, 13, 16, 17, 28]].tolist() == [
         "negative", "negative", "neutral", "neutral", "positive", "positive"]
     assert table.loc[table["emotion"] == "neutral", "take"].tolist() == [1, 2, 3, 4]
+    films = table.set_index("clip")["film"]
+    assert films[[1, 22, 28]].tolist() == ["The Tokyo Trial", "The Shawshank Redemption", "Sex and the City Ⅱ"]
+    assert films.nunique() == 24 and set(films[13:16]) == {"Blue"} and films[7] == films[8]
     assert len(CLIP_SECONDS) == 28 and min(CLIP_SECONDS) == 34.1 and sum(CLIP_SECONDS[12:16]) == pytest.approx(161.4)
 
 

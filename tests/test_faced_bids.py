@@ -310,6 +310,7 @@ def test_written_people_come_back(tmp_path):
     events = read_table(folder / f"{STEM.format('008')}_events.tsv")
     assert tuple(events) == EVENT_COLUMNS
     clips = events[events["video_index"] != "n/a"]
+    assert "\u00a0The Pursuit of Happiness" in set(clips["trial_type"])
     assert len(clips) == 28 and set(clips["emotion_label"][clips["binary_label"] == "neutral"]) == {"\\"}
     channels = read_table(folder / f"{STEM.format('008')}_channels.tsv")
     assert tuple(channels["name"]) == COHORT_1

@@ -280,7 +280,7 @@ def _event_lines(rows: pd.DataFrame, seconds: float, rate: int) -> str:
     for place, row in enumerate(rows.to_dict("records")):
         onset = place * (seconds + 1) + 1
         neutral = row["valence3"] == "neutral"
-        film = f"\u00a0film {row['trial']}" if row["trial"] == 5 else f"film {row['trial']}"  # one has such a blank
+        film = ("\u00a0" if row["trial"] == 26 else "") + row["film"]  # one title has such a blank
         ratings = ["n/a" if np.isnan(row[name]) else f"{row[name]:.9g}" for name in RATINGS]
         lines.append("\t".join([f"{onset:.9g}", f"{seconds:.9g}", film, str(row["trial"]), str(round(onset * rate)),
                                 "\\" if neutral else row["emotion"].capitalize(), row["valence3"], str(row["trial"]),

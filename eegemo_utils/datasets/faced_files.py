@@ -24,6 +24,11 @@ EMOTIONS = ("anger", "disgust", "fear", "sadness", "neutral", "amusement", "insp
 CLIP_EMOTIONS = (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8)
 CLIP_SECONDS = (81.1, 63.9, 73.2, 78.7, 69.4, 90.6, 56.1, 60.3, 105.8, 45.1, 60.2, 82.1, 35.1, 44.3, 38.9, 43.1,
                 55.9, 69.7, 73.3, 129.1, 77.1, 75.8, 34.1, 37.3, 67.6, 63.1, 54.2, 77.5)
+FILMS = ("The Tokyo Trial", "Documentary about the Nanjing Massacre", "City of Life and Death", "Trainspotting",
+         "Indiana Jones and the Last Crusade", "Hellraiser", "The Shining", "The Shining", "The Exorcist", "In Bruges",
+         "Departures", "Gangs of New York", "Blue", "Blue", "Blue", "Blue", "Modern Times", "Minions", "Mr. Bean",
+         "Forrest Gump", "The Theory of Everything", "The Shawshank Redemption", "My Neighbor Totoro",
+         "Night at the Museum Ⅲ", "Harry Potter Ⅰ", "The Pursuit of Happiness", "Juno", "Sex and the City Ⅱ")
 RATINGS = ("joy", "tenderness", "inspiration", "amusement", "anger", "disgust", "fear", "sadness", "arousal",
            "valence", "familiarity", "liking")
 MAX_RATING = 7.0
@@ -33,12 +38,12 @@ CONSTANT_DE = -30.0  # the official pipeline's value where a signal is constant
 
 
 def clip_table() -> pd.DataFrame:
-    """The 28 clips: clip (1-28), emotion, valence3, take (its number among the clips of its emotion), clip_seconds."""
+    """The 28 clips: clip (1-28), emotion, valence3, take (number within its emotion), film, clip_seconds."""
     emotions = np.array(CLIP_EMOTIONS)
     table = pd.DataFrame({"clip": np.arange(1, N_CLIPS + 1), "emotion": np.array(EMOTIONS)[emotions]})
     table["valence3"] = np.select([emotions < 4, emotions > 4], ["negative", "positive"], "neutral")
     table["take"] = table.groupby("emotion").cumcount() + 1
-    table["clip_seconds"] = CLIP_SECONDS
+    table["film"], table["clip_seconds"] = FILMS, CLIP_SECONDS
     return table
 
 
