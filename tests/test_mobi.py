@@ -34,7 +34,7 @@ def make(root, name="SL01-T01", n_rows=300, plugs=PLUGS, joints=NAMES, rate=100,
         "digitizer.bvct": ["<x/>"],
     }
     impedances = [*["preamble"] * 20, "Phys. Chn.\tName\tLabel set\tImpedance [kOhm]"]
-    impedances += [f"#{k}\t {plug:<6}\tactiCAP\t{'---' if plug == 'PO9' else k}" for k, plug in
+    impedances += [f"#{k}\t {plug:<6}\tactiCAP\t{'---' if plug == 'PO9' else k}\t" for k, plug in
                    enumerate([*plugs, "Ref", "Gnd"], start=1)]
     texts |= {"impedances-before.txt": impedances, "impedances-after.txt": impedances}
     for file, lines in texts.items():
@@ -168,7 +168,7 @@ def test_layout_of_what_is_written(tmp_path):
     assert NAMES.encode() in lines[0] and lines[1].startswith(b"Joint Factor")
     assert {line.count(b"\t") for line in lines[2:-1]} == {13}
     lines = (folder / "impedances-before.txt").read_bytes().split(b"\r\n")
-    assert lines[20].startswith(b"Phys. Chn.\tName") and len(lines[21:-1]) == 66 and lines[21].startswith(b"#1\t Fp1  ")
+    assert lines[20].startswith(b"Phys. Chn.\tName") and len(lines[21:-1]) == 66 and lines[21].startswith(b"#1\t Fp1\t")
     assert b"---" in lines[21 + PLUGS.index("PO9")]
     tree = ET.fromstring((folder / "digitizer.bvct").read_text())
     names = [node.text for node in tree.iter("Name")]
@@ -235,7 +235,8 @@ def test_readers_write_nothing(tmp_path):
     ("joints.txt", b"\r\n1.000\t", b"\r\n1.000\tinf\t", "line 103: expected 13 numbers, found 14 fields"),
     ("impedances-before.txt", b" Cz ", b" Fz ", "missing, unknown or twice: Cz"),
     ("impedances-before.txt", b"Phys.", b"Log.", "expected a table"),
-    ("impedances-after.txt", b"#1\t Fp1   \tactiCAP\t1\r\n#2\t Fp2   \t", b"#1\t Fp2   \tactiCAP\t1\r\n#2\t Fp1   \t",
+    ("impedances-after.txt", b"#1\t Fp1   \tactiCAP\t1\t\r\n#2\t Fp2   \t",
+     b"#1\t Fp2   \tactiCAP\t1\t\r\n#2\t Fp1   \t",
      "in the same order"),
 ])
 def test_faulty_files_are_named(tmp_path, file, old, new, message):

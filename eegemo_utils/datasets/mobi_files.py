@@ -155,7 +155,7 @@ def load_impedances(path: Path) -> dict[str, float]:
     lines = [line.strip("\r") for line in content.decode("latin1").split("\n")]
     starts = [place for place, line in enumerate(lines) if line.strip().startswith(TABLE_START)]
     rows = [[field.strip() for field in line.split("\t")] for line in lines[starts[0] + 1:]] if starts else []
-    rows = [row for row in rows if len(row) >= 2 and row[1] not in ("", "Ref", "Gnd")]
+    rows = [row for row in rows if len(row) >= 2 and row[0].startswith("#") and row[1] not in ("Ref", "Gnd")]
     names = [row[1] for row in rows]
     if sorted(names) != sorted(PLUGS):
         wrong = sorted(set(PLUGS) ^ set(names)) or [name for name in names if names.count(name) > 1]
@@ -207,7 +207,7 @@ def save_table(path: Path, head: list[str], stamps: np.ndarray, values: np.ndarr
 def save_impedances(path: Path, values) -> Path:
     """Write an impedance table; NaN becomes ---."""
     preamble = ["Impedance measurement (simulated)", *[""] * 19]
-    rows = [f"#{number}\t {plug:<5}\tcap\t{'---' if math.isnan(value) else f'{value:.1f}'}"
+    rows = [f"#{number}\t{plug:>4}\tcap\t{'---' if math.isnan(value) else f'{value:.1f}'}\t"
             for number, (plug, value) in enumerate(zip((*PLUGS, "Ref", "Gnd"), (*values, 2.0, 1.0)), start=1)]
     return save_text(path, [*preamble, f"{TABLE_START}\tName\tLabel set\tImpedance", *rows])
 
