@@ -238,6 +238,9 @@ def test_what_does_not_fit_is_not_written(tmp_path, cohort):
     eegmat.write(cohort, tmp_path)
     with pytest.raises(DatasetError, match="holds other recordings"):
         eegmat.write(cohort.select([0, 1]), tmp_path)
+    (tmp_path / "DESCRIPTION.txt").unlink()
+    with pytest.raises(DatasetError, match="or replaced"):
+        eegmat.write(cohort, tmp_path)
 
 
 # ---- damage of all kinds ----

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eegemo_utils.features import band_features, baseline_mean, electrode_maps, feature_maps, stimulus_features
+from eegemo_utils.features import (
+    BANDS,
+    band_features,
+    baseline_mean,
+    electrode_maps,
+    feature_maps,
+    stimulus_features,
+    trial_features,
+)
 from eegemo_utils.montage import make_info
 from eegemo_utils.trials import Trials
 
@@ -19,7 +27,6 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "multitask_cnn.json").re
 CAP = ("Fp1 AF3 F3 F7 FC5 FC1 C3 T7 CP5 CP1 P3 P7 PO3 O1 Oz Pz "
        "Fp2 AF4 Fz F4 F8 FC6 FC2 Cz C4 T8 CP6 CP2 P4 P8 PO4 O2").split()
 SFREQ, BASELINE, HALF = 128.0, 384, 0.5
-BANDS = ["theta", "alpha", "beta", "gamma"]
 KINDS = {"DE": 0, "PSD": 1}
 VARIANTS = {"theta_bug": None, "own": "fixed_baseline"}
 
@@ -63,7 +70,7 @@ def test_raw_features(signals, kind):
     golden = GOLDEN[kind]
     raw = stimulus_features(signals[[0, 39]], SFREQ, 3.0, baseline="none")[KINDS[kind]]
     assert raw.shape == (2, 120, 32, 4) and golden["data_shape"] == [40 * 120, 32 * 4]
-    for number, band in enumerate(BANDS):
+    for number, band in enumerate(BANDS["mtcnn"]):
         np.testing.assert_allclose(raw[0, 0, :, number], golden["raw_w0"][band], rtol=1e-9)
         np.testing.assert_allclose(raw[1, 119, :, number], golden["raw_w4799"][band], rtol=1e-9)
 
@@ -74,7 +81,7 @@ def test_baseline_of_the_first_trial(signals, kind, variant):
     before = band_features(signals[0, :, :BASELINE], SFREQ, seconds=HALF, kinds=("de", "energy"))[KINDS[kind]]
     assert before.shape == (6, 32, 4)
     mean = baseline_mean(before, theta_bug=variant == "theta_bug")[0]
-    for number, band in enumerate(BANDS):
+    for number, band in enumerate(BANDS["mtcnn"]):
         np.testing.assert_allclose(mean[:, number], expected(kind, variant)["base_trial0"][band], rtol=1e-9)
 
 
@@ -93,16 +100,30 @@ def test_maps_and_their_sums_in_float64(maps, kind, variant):
     check_maps(maps[variant], kind, variant, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_maps_of_recordings_in_float32(signals, maps, variant):
+@pytest.fixture(scope="module")
+def trials(signals):
     table = pd.DataFrame({"subject": "s01", "session": 1, "trial": range(1, 41), "label": 0, "baseline_seconds": 3.0})
-    trials = Trials(list(signals), make_info(CAP, SFREQ), table, description="golden recording")
+    return Trials(list(signals), make_info(CAP, SFREQ), table, description="golden recording")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_of_recordings_in_float32(trials, kind):
+    name = {"DE": "de", "PSD": "energy"}[kind]
+    windows = trial_features(trials, BANDS["mtcnn"], HALF, kind=name, method="causal")
+    assert windows.X.shape == (4800, 32, 4) and windows.X.dtype == np.float32
+    for number, band in enumerate(BANDS["mtcnn"]):
+        np.testing.assert_allclose(windows.X[0, :, number], GOLDEN[kind]["raw_w0"][band], rtol=1e-5)
+        np.testing.assert_allclose(windows.X[4799, :, number], GOLDEN[kind]["raw_w4799"][band], rtol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_maps_of_recordings_in_float32(trials, maps, variant):
     windows = electrode_maps(trials, baseline=variant)
     assert windows.X.shape == (4800, 8, 8, 9) and windows.X.dtype == np.float32
     for kind in KINDS:
         check_maps(windows.X, kind, variant, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(windows.X, maps[variant], rtol=1e-5, atol=1e-5)
-    assert windows.table["window"].tolist() == list(range(120)) * 40 and windows.bands == tuple(BANDS)
+    assert windows.table["window"].tolist() == list(range(120)) * 40 and windows.bands == tuple(BANDS["mtcnn"])
     assert windows.table["start_s"].max() == 59.5 and windows.table["trial"].nunique() == 40
 
 

@@ -77,6 +77,7 @@ def test_what_python_2_wrote():
                b"(K\x01K\x01K\x02\x86" + dtype + b"\x89U\x10" + values.tobytes() + b"tb"
                b"U\x01acnumpy.core.multiarray\nscalar\n" + dtype + b"U\x08" + np.float64(3).tobytes() + b"\x86Ru.")
     assert same({"labels": values, "a": np.float64(3)}, load_pickle(pickled))
+    assert same({b"labels": values, b"a": np.float64(3)}, load_pickle(pickled, encoding="bytes"))
 
 
 def test_object_arrays_with_arrays_of_different_shapes():

@@ -223,10 +223,12 @@ def test_caps_of_other_sizes_and_rates():
 
 
 def test_a_cohort_is_what_it_was():
-    # Bytes that a committed notebook shows; the 12 digits are those of the very first version.
-    assert simulate_cohort().fingerprint() == "ba47b663c615"
-    assert simulate_cohort(1, ("low", "high"), 1, 3.0, ch_names=CAP[:16], reference="average", sfreq=128.0,
-                           random_state=3).signals[1].shape == (16, 384)
+    # The committed notebooks show this one. Samples of the first version; processors differ in the last digits.
+    trials = simulate_cohort()
+    for (row, channel, first), samples in {(0, 0, 0): [78.865425, 12.82118, -16.390896],
+                                           (9, 2, 1000): [24.295696, 29.492708, 8.70537],
+                                           (17, 4, 5117): [15.074334, 36.57818, 46.652073]}.items():
+        np.testing.assert_allclose(trials.signals[row][channel, first : first + 3], samples, rtol=1e-4)
 
 
 @pytest.mark.parametrize("changes, message", [

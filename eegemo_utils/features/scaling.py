@@ -7,8 +7,9 @@ import numpy as np
 from eegemo_utils.trials import KEYS, DatasetError, Windows
 
 SCOPES = {"all": [], "subject": ["subject"], "session": ["subject", "session"], "trial": KEYS}
-# The linear dynamical system of the SEED papers, as LibEER has it (preprocess.py:263-308): variances of the start,
-# of a step and of an observation.
+# The linear dynamical system of the SEED papers: variances of the start, of a step and of an observation, as LibEER
+# has them (preprocess.py:263-308). Its first step subtracts that variance from the first value, where the mean belongs
+# (line 295); here it is the mean.
 LDS_START, LDS_STEP, LDS_NOISE = 1e-2, 1e-4, 1.0
 
 
