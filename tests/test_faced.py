@@ -53,6 +53,9 @@ def test_clips_and_their_emotions():
     assert table.set_index("clip")["valence3"].loc[[1, 12, 13, 16, 17, 28]].tolist() == [
         "negative", "negative", "neutral", "neutral", "positive", "positive"]
     assert table.loc[table["emotion"] == "neutral", "take"].tolist() == [1, 2, 3, 4]
+    films = table.set_index("clip")["film"]
+    assert films[[1, 22, 28]].tolist() == ["The Tokyo Trial", "The Shawshank Redemption", "Sex and the City Ⅱ"]
+    assert films.nunique() == 24 and set(films[13:16]) == {"Blue"} and films[7] == films[8]
     assert len(CLIP_SECONDS) == 28 and min(CLIP_SECONDS) == 34.1 and sum(CLIP_SECONDS[12:16]) == pytest.approx(161.4)
 
 
@@ -171,6 +174,14 @@ def test_simulation_is_seeded_and_bounded():
     for number in (0, 123):
         with pytest.raises(ValueError, match="from 1 to 122 people"):
             faced.simulate(number)
+
+
+def test_readers_write_nothing(tmp_path):
+    faced.write(faced.simulate(1, n_seconds=1), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    faced.read(tmp_path)
+    assert faced.check(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 # ---- bad input ----
@@ -296,6 +307,8 @@ def test_write_refuses_what_it_cannot_write(tmp_path, cohort):
     table = cohort.table.assign(subject="sim1", session=cohort.table["subject"].factorize()[0] + 1)
     with pytest.raises(DatasetError, match="sub000 to sub122.*found sim1"):
         faced.write(faced.Trials(cohort.signals, cohort.info, table), tmp_path / "a")
+    with pytest.raises(DatasetError, match="whole seconds, found for sub008 1.5 s"):
+        faced.write(faced.simulate(1, n_seconds=1.5), tmp_path / "a", "features")
     assert not (tmp_path / "a").exists()
     save(tmp_path / "b" / "Processed_data" / "sub007.pkl", noise(10))
     with pytest.raises(DatasetError, match="holds other recordings .sub007.pkl"):

@@ -97,7 +97,7 @@ def test_written_bdf_is_read_by_mne(tmp_path):
 
 @pytest.mark.parametrize("place, text, message", [
     (0, b"0       ", "starts with"), (252, b"x   ", "number of signals"), (252, b"0   ", "number of signals"),
-    (236, b"-1      ", "number of records"), (244, b"nan     ", "seconds of a record"),
+    (236, b"-2      ", "number of records"), (244, b"nan     ", "seconds of a record"),
     (236, b"3       ", "truncated"), (256 + 96 * 32 + 8 * 32, b"300     ", "physical limits|must differ|expected"),
 ])
 def test_damaged_headers_are_refused(tmp_path, place, text, message):
@@ -144,6 +144,8 @@ def test_the_last_thirty_seconds_of_a_clip_are_taken(tmp_path):
     assert {signal.shape for signal in trials.signals} == {(30, 7500)}
     start = round((0 + 32.5 - 30) * 250)  # clip 28 was the first one
     np.testing.assert_allclose(trials.signals[27], signals[:30, start: start + 7500], atol=0.02)
+    said = [line for line in trials.decisions if "lasted" in line]
+    assert len(said) == 25 and "clip 1 lasted 32.5 s, 81.1 s for others" in said[0], said
     path.write_text("\n".join([*event_lines(34, clip_seconds=29), ""]), encoding="utf-8-sig")
     with pytest.raises(DatasetError, match="_eeg.bdf, clip 1: expected 30 s of signal"):
         faced.read(tmp_path)
@@ -181,6 +183,25 @@ def test_units_are_rescued_by_amplitude(tmp_path, unit, limit, said):
     lines = [line for line in trials.decisions if "header" in line]
     assert len(lines) == bool(said), lines
     assert not said or re.search(said, lines[0])
+
+
+def test_an_open_number_of_records_is_counted(tmp_path):
+    make(tmp_path)
+    whole = faced.read(tmp_path).fingerprint()
+    path = next(tmp_path.rglob("*.bdf"))
+    content = path.read_bytes()
+    path.write_bytes(content[:236] + b"-1      " + content[244:])
+    assert faced.read(tmp_path).fingerprint() == whole
+    path.write_bytes(content[:236] + b"-1      " + content[244:-1])
+    with pytest.raises(DatasetError, match="truncated|expected .* bytes"):
+        faced.read(tmp_path)
+
+
+def test_ratings_that_are_not_given_are_not_known(tmp_path):
+    make(tmp_path)
+    replace(tmp_path, "061", "events.tsv", "\t1\t0\t0.5\t", "\t1\tn/a\t0.5\t")
+    table = faced.read(tmp_path).table
+    assert np.isnan(table["joy"][0]) and table["joy"].notna().sum() == 27 and table["tenderness"].notna().all()
 
 
 def test_large_offsets_are_no_other_unit(tmp_path):
@@ -281,11 +302,15 @@ def test_written_people_come_back(tmp_path):
              for number in ("008", "061")}
     seconds = 28 * 3 + 1
     assert sizes == {"008": 8448 + 32 * 3 * 250 * seconds, "061": 8448 + 32 * 3 * 1000 * seconds}
+    assert sorted(path.name for path in tmp_path.rglob("sub-008*.*")) == sorted(
+        ["sub-008_scans.tsv", *(f"{STEM.format('008')}_{end}" for end in (
+            "channels.tsv", "eeg.bdf", "eeg.json", "events.json", "events.tsv"))])
     for path in tmp_path.rglob("*.tsv"):
         assert path.read_bytes().startswith(b"\xef\xbb\xbf"), path
     events = read_table(folder / f"{STEM.format('008')}_events.tsv")
     assert tuple(events) == EVENT_COLUMNS
     clips = events[events["video_index"] != "n/a"]
+    assert "\u00a0The Pursuit of Happiness" in set(clips["trial_type"])
     assert len(clips) == 28 and set(clips["emotion_label"][clips["binary_label"] == "neutral"]) == {"\\"}
     channels = read_table(folder / f"{STEM.format('008')}_channels.tsv")
     assert tuple(channels["name"]) == COHORT_1

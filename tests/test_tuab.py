@@ -91,6 +91,20 @@ def test_all_rates_become_200(tmp_path, rate):
 
 # ---- what is skipped, out loud ----
 
+def test_what_the_released_script_takes_is_told_apart(tmp_path):
+    place = "edf/eval/normal/01_tcp_ar/aaaaab{}_s001_t000.edf"
+    extras = {"aa": (), "ab": ("EEG EKG1-REF", "IBI", "EEG 128-REF", "EDF Annotations"), "ac": ("EEG 19-REF",),
+              "ad": ("EEG X1-REF", "ABDO")}
+    for name, extra in extras.items():
+        save(tmp_path / place.format(name), edf_bytes(noise(), LABELS, 250, extra=extra))
+    save(tmp_path / place.format("ae"), edf_bytes(noise(), [label.replace("REF", "LE") for label in LABELS], 250))
+    trials = tuab.read(tmp_path)
+    assert trials.table["official"].tolist() == [True, True, False, False, False]
+    assert [line.split(":")[0] for line in trials.decisions if "though LaBraM's script skips it" in line] == [
+        "aaaaabac_s001_t000.edf", "aaaaabad_s001_t000.edf", "aaaaabae_s001_t000.edf"]
+    assert "ABDO" in trials.decisions[1]
+
+
 def test_skips_are_counted_and_named(tmp_path):
     save(tmp_path / FLAT)
     place = "edf/eval/normal/01_tcp_ar/aaaaab{}_s001_t000.edf"
@@ -167,6 +181,14 @@ def test_write_refuses_what_it_cannot_write(tmp_path):
     with pytest.raises(DatasetError, match="missing: FP1"):
         tuab.write(tuab.read(tmp_path / "b", montage="bipolar16"), tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_readers_write_nothing(tmp_path):
+    tuab.write(tuab.simulate(2), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    tuab.read(tmp_path)
+    assert tuab.check(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 # ---- bad input ----

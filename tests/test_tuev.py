@@ -155,6 +155,14 @@ def test_write_refuses_what_it_cannot_write(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+def test_readers_write_nothing(tmp_path):
+    tuev.write(tuev.simulate(1), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    tuev.read(tmp_path)
+    assert tuev.check(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 # ---- bad input ----
 
 @pytest.mark.parametrize("line", ["0,1.0,2.0", "0,1.0,2.0,7", "0,1.0,2.0,0", "0,2.0,1.0,1", "0,-1,1,1", "x,1,2,1",

@@ -66,9 +66,11 @@ def read_header(path) -> BdfHeader:
         raise DatasetError(f"{path}: cannot be opened ({error.strerror or error})") from None
     n_samples = tuple(_number(path, text, "samples in a record", int, 1, 10**7) for text in columns["n_samples"])
     seconds = _number(path, start["record_seconds"][0], "seconds of a record", float, 1e-6, 1e6)
-    n_records = _number(path, start["n_records"][0], "number of records", int, 1, 10**9)
+    n_records = _number(path, start["n_records"][0], "number of records", int, -1, 10**9)
+    if n_records == -1:  # left open, as a recorder does until it is stopped
+        n_records = (size - 256 * (n_signals + 1)) // (3 * sum(n_samples))
     expected = 256 * (n_signals + 1) + 3 * n_records * sum(n_samples)
-    if size != expected:
+    if size != expected or n_records < 1:
         raise DatasetError(f"{path}: expected {expected} bytes for {n_records} records of {n_signals} signals, found "
                            f"{size}{' (truncated)' if size < expected else ''}. Get the file again.")
     gains, offsets = _scales(path, columns)

@@ -24,7 +24,8 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
 Traps. Raw files of sub000-sub060 name and order signals in another way (T3 T4 A1 A2 ... T5 T6): never take positions
 of one form for another. In the BIDS files neutral clips carry the emotion label ``\\``, and the README counts the
 rates wrong. Every emotion has only three clips (neutral four), the same for everybody: a score between people that
-are shown the same clips says in part which clip it is. The column ``take`` allows to leave clips out.
+are shown the same clips says in part which clip it is. The columns ``take`` and ``film`` allow to leave clips out: two
+clips of fear are from one film, and all neutral ones. Clip 22 is 8 s longer for sub036-sub060 than for the others.
 """
 
 from pathlib import Path
@@ -95,7 +96,7 @@ def read(root, subjects=None, form: str = "raw", *, target: str = "emotion", fea
     Trials or Windows
         30 electrodes; Trials in microvolt at 250 Hz, Windows of one second, (n_windows, 30, 5 bands), float64. Table:
         subject, session (1), trial (the clip, 1-28), (window,) label, emotion, valence3, take (1-4, number of the clip
-        in its emotion), played (1-28), the twelve ratings (0-7).
+        in its emotion), film, played (1-28), the twelve ratings (0-7).
 
     Raises
     ------
@@ -264,7 +265,8 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
     if form not in FORMS or unknown or lacking:
         raise DatasetError(f"{root}: FACED has people sub000 to sub122, the columns played and the ratings, and the "
                            f"forms {', '.join(FORMS)}; found {', '.join([*unknown, form])}, missing: {lacking}")
-    clips = {subject: files.signals_of(trials, subject, root) for subject in subjects}  # faults, before any is written
+    clips = {subject: files.signals_of(trials, subject, root, whole_seconds=form == "features")
+             for subject in subjects}  # faults, before any is written
     held = _held(root)
     others = {path for key, paths in held.items() if key[0] == form for name, path in paths.items()
               if name not in subjects}

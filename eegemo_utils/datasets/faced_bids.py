@@ -16,7 +16,16 @@ from scipy.signal import resample_poly
 
 from eegemo_utils.datasets import bdf
 from eegemo_utils.datasets.common import eeg_signal
-from eegemo_utils.datasets.faced_files import ELECTRODES, MASTOIDS, MAX_RATING, N_CLIPS, RATINGS, SECONDS, SFREQ
+from eegemo_utils.datasets.faced_files import (
+    CLIP_SECONDS,
+    ELECTRODES,
+    MASTOIDS,
+    MAX_RATING,
+    N_CLIPS,
+    RATINGS,
+    SECONDS,
+    SFREQ,
+)
 from eegemo_utils.montage import standard_name
 from eegemo_utils.trials import DatasetError
 
@@ -31,6 +40,7 @@ TASK = "task-watchingVideoClips"
 EVENT_COLUMNS = ("onset", "duration", "trial_type", "value", "sample", "emotion_label", "binary_label", "video_index",
                  *(name.capitalize() for name in RATINGS))
 TO_UV = {"V": 1e6, "mV": 1e3, "uV": 1.0, "µV": 1.0, "nV": 1e-3}
+ODD_SECONDS = 5.0
 SMALLEST, LARGEST = 1e-3, 1e4  # microvolt; a typical standard deviation beyond these is another unit
 
 
@@ -91,9 +101,10 @@ def load_events(path: Path) -> pd.DataFrame:
                            "duration": _numbers(path, table, "duration", 0, 1e4)}, index=clips.astype(int))
     events["played"] = events["onset"].rank(method="first").astype(int)
     for name in RATINGS:
-        column = name.capitalize()
-        known = column in table and not (table[column] == "n/a").all()
-        events[name] = _numbers(path, table, column, 0, MAX_RATING) if known else np.nan
+        column, events[name] = name.capitalize(), np.nan
+        if column in table:
+            given = (table[column] != "n/a").to_numpy()
+            events.loc[given, name] = _numbers(path, table[given], column, 0, MAX_RATING)
     return events.sort_index()
 
 
@@ -135,11 +146,19 @@ def load(folder: Path, strict: bool) -> Session:
                                f"from the start, found a clip of {n_times / rate:.1f} s in {end / rate:.1f} s of "
                                f"recording. Do the events belong to this file?")
         signals.append(_epoch(path, header, picks, stop - n_times, stop, rate // SFREQ, end))
+    decisions += _odd_lengths(path, events) if strict else []
     factor, said = _to_microvolt(path, header.units[picks[0]], signals)
     signals = [eeg_signal(signal * factor, ELECTRODES, f"{path}, clip {clip}")
                for clip, signal in enumerate(signals, start=1)]
     decisions += said + [f"{path.name}: {rate} Hz, resampled to {SFREQ} Hz"] * (rate != SFREQ)
     return Session(signals, events[["played", *RATINGS]], decisions)
+
+
+def _odd_lengths(path: Path, events: pd.DataFrame) -> list[str]:
+    """Clips that lasted longer or shorter than for other people."""
+    lengths = zip(events.index, events["duration"], CLIP_SECONDS)
+    return [f"{path.name}: clip {clip} lasted {lasted:.1f} s, {usual:g} s for others: its last {SECONDS} s are taken"
+            for clip, lasted, usual in lengths if abs(lasted - usual) > ODD_SECONDS]
 
 
 def _pick(path: Path, header: bdf.BdfHeader) -> tuple[list[int], list[str]]:
@@ -246,6 +265,10 @@ def write_session(folder: Path, clips: np.ndarray, rows: pd.DataFrame) -> list[P
     paths.append(save_text(f"{stem}_eeg.json", json.dumps(info, indent=2), bom=False))
     lines = ["name\ttype\tunits", *(f"{name}\tEEG\t{'n/a' if in_volt else 'µV'}" for name in names)]
     paths.append(save_text(f"{stem}_channels.tsv", "\n".join([*lines, ""])))
+    about = {"video_index": {"Description": "Number of the clip, 1 to 28"}}
+    paths.append(save_text(f"{stem}_events.json", json.dumps(about, indent=2), bom=False))
+    scans = f"filename\tacq_time\neeg/{paths[0].name}\tn/a\n"
+    paths.append(save_text(folder.parent / f"{subject}_scans.tsv", scans))
     seconds = clips.shape[2] / SFREQ
     paths.append(save_text(f"{stem}_events.tsv", _event_lines(rows.iloc[order], seconds, rate)))
     return paths
@@ -257,7 +280,7 @@ def _event_lines(rows: pd.DataFrame, seconds: float, rate: int) -> str:
     for place, row in enumerate(rows.to_dict("records")):
         onset = place * (seconds + 1) + 1
         neutral = row["valence3"] == "neutral"
-        film = f"\u00a0film {row['trial']}" if row["trial"] == 5 else f"film {row['trial']}"  # one has such a blank
+        film = ("\u00a0" if row["trial"] == 26 else "") + row["film"]  # one title has such a blank
         ratings = ["n/a" if np.isnan(row[name]) else f"{row[name]:.9g}" for name in RATINGS]
         lines.append("\t".join([f"{onset:.9g}", f"{seconds:.9g}", film, str(row["trial"]), str(round(onset * rate)),
                                 "\\" if neutral else row["emotion"].capitalize(), row["valence3"], str(row["trial"]),

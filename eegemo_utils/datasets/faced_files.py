@@ -24,6 +24,11 @@ EMOTIONS = ("anger", "disgust", "fear", "sadness", "neutral", "amusement", "insp
 CLIP_EMOTIONS = (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8)
 CLIP_SECONDS = (81.1, 63.9, 73.2, 78.7, 69.4, 90.6, 56.1, 60.3, 105.8, 45.1, 60.2, 82.1, 35.1, 44.3, 38.9, 43.1,
                 55.9, 69.7, 73.3, 129.1, 77.1, 75.8, 34.1, 37.3, 67.6, 63.1, 54.2, 77.5)
+FILMS = ("The Tokyo Trial", "Documentary about the Nanjing Massacre", "City of Life and Death", "Trainspotting",
+         "Indiana Jones and the Last Crusade", "Hellraiser", "The Shining", "The Shining", "The Exorcist", "In Bruges",
+         "Departures", "Gangs of New York", "Blue", "Blue", "Blue", "Blue", "Modern Times", "Minions", "Mr. Bean",
+         "Forrest Gump", "The Theory of Everything", "The Shawshank Redemption", "My Neighbor Totoro",
+         "Night at the Museum Ⅲ", "Harry Potter Ⅰ", "The Pursuit of Happiness", "Juno", "Sex and the City Ⅱ")
 RATINGS = ("joy", "tenderness", "inspiration", "amusement", "anger", "disgust", "fear", "sadness", "arousal",
            "valence", "familiarity", "liking")
 MAX_RATING = 7.0
@@ -33,19 +38,19 @@ CONSTANT_DE = -30.0  # the official pipeline's value where a signal is constant
 
 
 def clip_table() -> pd.DataFrame:
-    """The 28 clips: clip (1-28), emotion, valence3, take (its number among the clips of its emotion), clip_seconds."""
+    """The 28 clips: clip (1-28), emotion, valence3, take (number within its emotion), film, clip_seconds."""
     emotions = np.array(CLIP_EMOTIONS)
     table = pd.DataFrame({"clip": np.arange(1, N_CLIPS + 1), "emotion": np.array(EMOTIONS)[emotions]})
     table["valence3"] = np.select([emotions < 4, emotions > 4], ["negative", "positive"], "neutral")
     table["take"] = table.groupby("emotion").cumcount() + 1
-    table["clip_seconds"] = CLIP_SECONDS
+    table["film"], table["clip_seconds"] = FILMS, CLIP_SECONDS
     return table
 
 
 def base(root: Path) -> Path:
     """The release's top folder, from it or from one of its folders."""
     inside = {"Processed_data": 1, "EEG_Features": 1, "DE": 2, "PSD": 2}
-    return root.resolve().parents[inside[root.name] - 1] if root.name in inside else root
+    return root.absolute().parents[inside[root.name] - 1] if root.name in inside else root
 
 
 def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
@@ -155,7 +160,7 @@ def _numbers(path: Path, value, n_numbers: int, most: float) -> np.ndarray:
 
 # ---- writing ----
 
-def signals_of(trials: Trials, subject: str, root: Path) -> np.ndarray:
+def signals_of(trials: Trials, subject: str, root: Path, whole_seconds: bool) -> np.ndarray:
     """A person's clips with mastoids, (28, 32, samples), float64.
 
     The reader has dropped the mastoids, so they are made up: the mean of the two electrodes beside each.
@@ -165,6 +170,9 @@ def signals_of(trials: Trials, subject: str, root: Path) -> np.ndarray:
     names = [name for name in ELECTRODES if name not in trials.info["ch_names"]]
     lengths = {trials.signals[row].shape[1] for row in rows}
     clips = trials.table.loc[rows, "trial"].tolist()
+    if whole_seconds and any(length % SFREQ for length in lengths):
+        raise DatasetError(f"{root}: features are one value a second: expected clips of whole seconds, found for "
+                           f"{subject} {min(lengths) / SFREQ:g} s")
     if names or len(lengths) > 1 or clips != list(range(1, N_CLIPS + 1)) or trials.info["sfreq"] != SFREQ:
         raise DatasetError(f"{root}: a person of FACED has trials 1-28 (the clips) of one length, {SFREQ} samples a "
                            f"second and 30 electrodes; found for {subject} trials {clips}, lengths {sorted(lengths)}, "

@@ -57,7 +57,7 @@ def simulate(n_subjects: int = 2, *, n_seconds: float = 4.0, effect: float = 1.0
     signals = [sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True)) for signal in trials.signals]
     table = plan.drop(columns=["valence", "arousal", "n_seconds"]).rename(columns={"rated_valence": "valence",
                                                                                    "rated_arousal": "arousal"})
-    table = table[["subject", "session", "trial", "label", "emotion", "valence3", "take", "played", *RATINGS]]
+    table = table[["subject", "session", "trial", "label", "emotion", "valence3", "take", "film", "played", *RATINGS]]
     return Trials(signals, trials.info, table, description=trials.description)
 
 

@@ -8,8 +8,9 @@ Layout, release 3.0.1 (flat) and 2.0.0 (a folder a person and visit)::
 What the reader decides, and says in ``Trials.decisions`` and in the report of `check`:
 
 - channels are picked by name, in the order of LaBraM: 23 electrodes ("referential"), or 16 or 22 differences of them;
-- recordings that lack one of these electrodes are skipped, as in the released scripts, which say nothing of it
-  (935963004/LaBraM, dataset_maker/make_TUAB.py:61-74); here they are counted and named;
+- recordings that lack one of these electrodes are skipped, counted and named. The released script skips as well, and
+  also those with other spellings or with signals it does not know (935963004/LaBraM, dataset_maker/make_TUAB.py:61-74):
+  these are read and named, and the column ``official`` tells which it takes;
 - recordings shorter than one window of 10 s are skipped;
 - labels in another letter case are read; other signals (EKG, PHOTIC, ...) are dropped;
 - rates differ from file to file: all are resampled to 200 Hz;
@@ -116,7 +117,8 @@ def load(recording: Recording, montage: str = "referential", sfreq: float = SFRE
     tuh.check_options(recording.path, montage)
     header, labels, said, reason = tuh.header_of(recording, montage, WINDOW_SECONDS)
     row = {"subject": recording.subject, "session": recording.session, "trial": recording.trial,
-           "label": recording.label, "split": recording.split, **tuh.patient(header), "file": recording.path.name}
+           "label": recording.label, "split": recording.split, **tuh.patient(header), "file": recording.path.name,
+           "official": tuh.is_official(header)}
     table = pd.DataFrame([row | {"file_sfreq": 0.0, "n_windows": int(header.seconds // WINDOW_SECONDS)}])
     info = tuh.make_info(montage, sfreq)
     if reason:
@@ -139,7 +141,7 @@ def read(root, subjects=None, montage: str = "referential", sfreq: float = SFREQ
     -------
     Trials
         Microvolt. Table: subject, session, trial, label ("normal", "abnormal"), split ("train", "eval"), age (years),
-        sex, file, file_sfreq (before resampling), n_windows (of 10 s).
+        sex, file, official, file_sfreq (before resampling), n_windows (of 10 s).
 
     Raises
     ------
@@ -184,7 +186,7 @@ def write(trials: Trials, root, oddities: bool = False) -> list[Path]:
     Parameters
     ----------
     trials : Trials
-        The 23 electrodes, whole seconds; the table of `read` (file, file_sfreq and n_windows are not needed).
+        The 23 electrodes, whole seconds; the table of `read` (file, official, file_sfreq and n_windows are not needed).
     root : path
         Folder, made when missing. Signals that every file has besides (EKG, PHOTIC, ...) are made up.
     oddities : bool
@@ -255,6 +257,7 @@ def simulate(n_subjects: int = 8, *, n_seconds: int = 20, effect: float = 1.0, f
                                       random_state=random_state)
     table = trials.table[["subject", "session", "trial", "label", "split", "age", "sex"]].copy()
     table["file"] = [Path(FOLDER.format(token=0, **row)).name for row in rows]
+    table["official"] = True
     table["file_sfreq"] = [float(RATES[place % 3]) for place in range(len(table))]
     table["n_windows"] = int(n_seconds // WINDOW_SECONDS)
     return Trials(trials.signals, trials.info, table, description=trials.description)

@@ -17,8 +17,8 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
   end, where the script stops with an error, too;
 - events that do not last 1 s, for which the script has no room, get the same 5 s; events that start after the
   recording's end are dropped;
-- channels, rates and letter case as in TUAB; recordings without one of the electrodes, without .rec or without events
-  are skipped, counted and named.
+- channels, rates, letter case and the column ``official`` as in TUAB; recordings without one of the electrodes, without
+  .rec or without events are skipped, counted and named.
 
 `recordings` goes through the corpus without reading, `load` reads one file, `read` some people. Traps: in eval one
 person may have files of several classes; the scripts' split depends on Python's hash seed.
@@ -63,8 +63,8 @@ CBRAMOD_WINDOWS = {"2.0.0": {"train": 67436, "val": 15634, "test": 29421},
                    "2.0.1": {"train": 68445, "val": 15487, "test": 29421}}
 TRAIN = re.compile(r"(?:.*/)?train/(?:.*/)?([a-z]+|\d+)_(\d+)\.edf")
 EVAL = re.compile(r"(?:.*/)?eval/(?:.*/)?([a-z]+)_(\d+)_a_(\d*)\.edf")
-COLUMNS = ["subject", "session", "trial", "label", "split", "age", "sex", "file", "pair", "start", "stop", "event",
-           "wraps"]
+COLUMNS = ["subject", "session", "trial", "label", "split", "age", "sex", "file", "official", "pair", "start", "stop",
+           "event", "wraps"]
 
 
 def _parse(place: str) -> tuple | None:
@@ -143,6 +143,7 @@ def load(recording: Recording, montage: str = "referential", sfreq: float = SFRE
         return Trials([], info, pd.DataFrame(columns=COLUMNS), decisions=(reason,))
     signals, _ = tuh.load_signals(recording.path, labels, montage, sfreq)
     table = _table(recording, events, tuh.patient(header))
+    table.insert(COLUMNS.index("official"), "official", tuh.is_official(header))
     windows, wraps = _cut(signals, table, sfreq)
     name = recording.path.name
     said += more + [f"{name}: {sum(wraps)} window(s) beyond its ends go on at the other end"] * any(wraps)
@@ -200,8 +201,8 @@ def read(root, subjects=None, montage: str = "referential", sfreq: float = SFREQ
     -------
     Trials
         Microvolt, 5 s each. Table: subject, session (the person's recording), trial (the line of its .rec that is
-        used), label (one of LABELS), split ("train", "eval"), age, sex, file, pair (such as "FP1-F7"), start, stop
-        (seconds), event (the same for lines of one event), wraps.
+        used), label (one of LABELS), split ("train", "eval"), age, sex, file, official, pair (such as "FP1-F7"), start,
+        stop (seconds), event (the same for lines of one event), wraps.
 
     Raises
     ------

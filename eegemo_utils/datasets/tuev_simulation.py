@@ -24,8 +24,8 @@ def write(trials: Trials, root, oddities: bool = False) -> list[Path]:
     Parameters
     ----------
     trials : Trials
-        The 23 electrodes, 5 s a trial, the table of `read` (file, start, stop and wraps are not needed). The events of
-        a session, one after the other, make a recording; rows of the same ``event`` are lines of it.
+        The 23 electrodes, 5 s a trial, the table of `read` (file, official, start, stop and wraps are not needed). The
+        events of a session, one after the other, make a recording; rows of the same ``event`` are lines of it.
     root : path
         Folder, made when missing. Signals that every file has besides (EKG, PHOTIC, ...) are made up.
     oddities : bool
@@ -130,6 +130,7 @@ def simulate(n_subjects: int = 4, *, n_events: int = 6, effect: float = 1.0, fin
     groups = dict(iter(plan.groupby(["subject", "session"])))
     names = {key[0]: _place(Path(), *key, part).name for key, part in groups.items()}
     plan.insert(7, "file", plan["subject"].map(names))
+    plan.insert(8, "official", True)
     return Trials(signals, recorded.info, plan, description=recorded.description)
 
 

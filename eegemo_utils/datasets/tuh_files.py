@@ -20,7 +20,7 @@ from scipy.signal import resample_poly
 
 from eegemo_utils import montage as montages
 from eegemo_utils.datasets.common import eeg_signal
-from eegemo_utils.datasets.edf import EdfHeader, read_edf, read_header, write_edf
+from eegemo_utils.datasets.edf import ANNOTATIONS, EdfHeader, read_edf, read_header, write_edf
 from eegemo_utils.montage import standard_name
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -31,6 +31,11 @@ ELECTRODES = ("FP1", "FP2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "F7"
 # The 22 pairs of the TCP montage; numbers 0-21 are the channels of .rec files
 PAIRS = ("FP1-F7", "F7-T3", "T3-T5", "T5-O1", "FP2-F8", "F8-T4", "T4-T6", "T6-O2", "A1-T3", "T3-C3", "C3-CZ", "CZ-C4",
          "C4-T4", "T4-A2", "FP1-F3", "F3-C3", "C3-P3", "P3-O1", "FP2-F4", "F4-C4", "C4-P4", "P4-O2")
+# Signals that LaBraM's scripts drop (make_TUAB.py:15-17); whatever else is there makes them skip a recording
+DROPPED = {"PHOTIC-REF", "IBI", "BURSTS", "SUPPR", "EMG-REF", "RESP ABDOMEN-REF", "ECG EKG-REF", "PULSE RATE",
+           *(f"EEG {name}-REF" for name in (
+               "ROC", "LOC", "EKG1", "C3P", "C4P", "SP1", "SP2", "LUC", "RLC", "RESP1", "RESP2", "EKG", "PG1", "PG2",
+               *range(20, 129)))}
 MONTAGES = {"referential": ELECTRODES, "bipolar22": PAIRS, "bipolar16": PAIRS[:8] + PAIRS[14:]}
 SFREQ = 200.0  # of all published scripts
 SLOWEST, FASTEST = 150, 5000
@@ -71,7 +76,7 @@ def walk(root: Path, name: str, parse: Callable[[str], tuple | None]) -> tuple[l
         facts = parse(path.relative_to(root).as_posix())
         if facts is None:
             ignored.append(path.relative_to(root).as_posix())
-        elif not path.name.startswith("."):
+        else:
             recordings.append(Recording(path, *facts))
     if not recordings:
         raise DatasetError(f"{root}: expected the EDF files of {name} in edf/train and edf/eval, found "
@@ -95,6 +100,12 @@ def pick_channels(header: EdfHeader, montage: str) -> tuple[dict[str, str], list
     missing = [name for name in wanted if len(found.get(name, [])) != 1]
     labels = {name: found[name][0] for name in wanted if name not in missing}
     return labels, missing, [label for label in labels.values() if label != label.upper()]
+
+
+def is_official(header: EdfHeader) -> bool:
+    """Whether LaBraM's scripts take a recording: the 23 electrodes, spelt as in most files, and no unknown signal."""
+    left = [label for label in header.labels if label not in DROPPED and label != ANNOTATIONS]
+    return sorted(left) == sorted(f"EEG {name}-REF" for name in ELECTRODES)
 
 
 def patient(header: EdfHeader) -> dict:
@@ -174,6 +185,8 @@ def header_of(recording: Recording, montage: str, shortest: float = 0.0) -> tupl
     elif header.seconds < shortest:
         reason = f"{name}: skipped, {header.seconds:g} s are shorter than one window of {shortest:g} s"
     said = [f"{name}: labels in another letter case read ({', '.join(odd[:3])}, ...)"] if odd else []
+    if not odd and not reason and not is_official(header):
+        said.append(f"{name}: read, though LaBraM's script skips it for the signals it has: {', '.join(header.labels)}")
     return header, labels, said, reason
 
 
