@@ -10,7 +10,8 @@ SMALL = {
     "seed": {"n_subjects": 1, "n_sessions": 1, "n_trials": 2}, "seed_iv": {"n_subjects": 1, "n_sessions": 1},
     "seed_v": {"n_subjects": 1},
     "mped": {"n_subjects": 1}, "faced": {"n_subjects": 1}, "eegmat": {"n_subjects": 1},
-    "tuab": {"n_subjects": 4, "n_seconds": 10}, "muse": {"n_subjects": 1}, "emotions": {"n_subjects": 1},
+    "tuab": {"n_subjects": 4, "n_seconds": 10}, "tuev": {"n_subjects": 2}, "mobi": {"n_subjects": 1},
+    "muse": {"n_subjects": 1}, "emotions": {"n_subjects": 1},
     "eeg_folder": {"n_subjects": 1},
 }
 

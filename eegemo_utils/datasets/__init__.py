@@ -16,20 +16,24 @@ from eegemo_utils.datasets import (
     eegmat,
     emotions,
     faced,
+    mobi,
     mped,
     muse,
     seed,
     seed_iv,
     seed_v,
     tuab,
+    tuev,
 )
 from eegemo_utils.datasets.eeg_folder_files import SUFFIXES
 from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (
-    faced, eegmat, deap, dreamer, seed, seed_iv, seed_v, mped, tuab, muse, emotions, eeg_folder)}
-# What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one of EEG files without a csv.
+    faced, eegmat, deap, dreamer, seed, seed_iv, seed_v, mped, tuab, tuev,
+    mobi, muse, emotions, eeg_folder)}
+# What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one
+# of EEG files without a csv.
 SIGNS = {
     "emotions": ("emotions.csv",),
     "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
@@ -40,6 +44,8 @@ SIGNS = {
     "mped": ("STFT", "EEG_feature/STFT"),
     "faced": ("Processed_data", "EEG_Features", "sub[0-9]*.pkl", "sub-*/eeg/*watchingVideoClips*"),
     "eegmat": ("Subject[0-9][0-9]_[12].edf",),
+    "mobi": ("SL[0-9][0-9]-T[0-9][0-9]", "RepositoryData"),
+    "tuev": ("edf/*/*/*.rec", "*/*/*.rec"),
     "tuab": ("edf/*/*normal", "*/*normal", "*normal/01_tcp_ar"),
 }
 
