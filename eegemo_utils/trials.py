@@ -155,6 +155,10 @@ class Windows:
         Channel names and positions, where X is (n_windows, n_chans, ...).
     bands : tuple of str, optional
         Names of the bands, where X is (n_windows, n_chans, n_bands).
+    description : str
+        What this is, such as "simulated SEED cohort".
+    decisions : tuple of str
+        What the reader decided about the files. One sentence each.
 
     Raises
     ------
@@ -167,6 +171,8 @@ class Windows:
     names: list[str] | None = None
     info: mne.Info | None = None
     bands: tuple[str, ...] | None = None
+    description: str = ""
+    decisions: tuple[str, ...] = ()
 
     def __post_init__(self):
         self.table = self.table.reset_index(drop=True)
@@ -193,7 +199,7 @@ class Windows:
         return len(self.X)
 
     def fingerprint(self) -> str:
-        """Twelve hex digits that change when a value, a name, a channel, a band or the table changes."""
+        """Twelve hex digits that change when a value, a name, a channel, a band or the table changes; no others do."""
         digest = hashlib.sha256(f"{self.names} {self.X.shape} {self.X.dtype}\n".encode())
         if self.info is not None:
             digest.update(f"{self.info['ch_names']} {self.info['sfreq']}\n".encode())

@@ -67,6 +67,15 @@ def test_written_table_comes_back_in_three_digits(features, table_file):
     assert (windows.table["subject"] == "unknown").all()
 
 
+def test_the_table_says_what_it_is_and_what_was_decided(table_file):
+    windows = emotions.read(table_file)
+    assert windows.description == f"{table_file.name} in {table_file.parent.name}"
+    assert list(windows.decisions) == emotions.check(table_file).decisions != []
+    table_file.with_name("DESCRIPTION.txt").write_text("simulated table\n")
+    assert emotions.read(table_file).description == "simulated table"
+    table_file.with_name("DESCRIPTION.txt").unlink()
+
+
 def test_chains_are_the_recordings_in_order(features, table_file):
     table = emotions.read(table_file).table
     order = np.random.default_rng(5).permutation(len(features))

@@ -97,7 +97,8 @@ def test_features_as_the_release_has_them(tmp_path):
     assert windows.X.dtype == np.float64 and windows.info["ch_names"] == list(faced.ELECTRODES)
     np.testing.assert_array_equal(windows.X[31], de[1, :30, 1])
     assert windows.table.loc[31, ["subject", "trial", "window", "label"]].tolist() == ["sub003", 2, 2, "anger"]
-    assert windows.X[4 * 30 + 7, 3, 2] == -30
+    assert windows.X[4 * 30 + 7, 3, 2] == -30 and windows.description == f"FACED in {tmp_path.name}"
+    assert any("1 values of constant signals (-inf) set to -30" in said for said in windows.decisions)
     assert np.isnan(windows.table["valence"]).all()
     np.testing.assert_array_equal(faced.read(tmp_path, form="features", feature="PSD").X[0], np.exp(de[0, :30, 0]))
     report = faced.check(tmp_path)
@@ -311,7 +312,7 @@ def test_write_refuses_what_it_cannot_write(tmp_path, cohort):
         faced.write(faced.simulate(1, n_seconds=1.5), tmp_path / "a", "features")
     assert not (tmp_path / "a").exists()
     save(tmp_path / "b" / "Processed_data" / "sub007.pkl", noise(10))
-    with pytest.raises(DatasetError, match="holds other recordings .sub007.pkl"):
+    with pytest.raises(DatasetError, match="holds other recordings .Processed_data/sub007.pkl"):
         faced.write(cohort, tmp_path / "b")
     save(tmp_path / "c" / "Processed_data" / "sub008.pkl", noise(10))
     for form in ("raw", "features", "bids"):  # DESCRIPTION.txt would make these files a simulated cohort's

@@ -62,6 +62,8 @@ def test_simulated_people_come_back(tmp_path, cohort, inner):
     assert [path.relative_to(root).as_posix() for path in paths] == [
         "EEG_feature/STFT/sim01.mat", "EEG_feature/STFT/sim02.mat"]
     windows = mped.read(root / inner)
+    assert windows.description == "simulated MPED cohort" and "trials 1 and 16 are rest: dropped" in windows.decisions
+    assert list(windows.decisions) == mped.check(root / inner).decisions
     assert windows.info["ch_names"] == list(SEED_62) and windows.bands[0] == "delta" and windows.X.dtype == np.float32
     trials = windows.table.drop_duplicates(["subject", "trial"]).drop(columns="window").reset_index(drop=True)
     pd.testing.assert_frame_equal(trials, cohort.table)

@@ -98,6 +98,7 @@ def test_features_are_those_of_the_signals(tmp_path, cohort):
         kind, trial = name.split("_")[0], int(name[-1])
         assert value.shape == (ROWS[kind], n_windows[trial - 1], 5) and value.dtype == np.float64
     windows = seed.read(tmp_path, form="features")
+    assert windows.description == "simulated SEED cohort" and "fewer than 3 recordings" in windows.decisions[0]
     assert windows.bands == ("delta", "theta", "alpha", "beta", "gamma") and windows.info["ch_names"] == CHANNELS
     np.testing.assert_array_equal(windows.X[: n_windows[0]], found["de_LDS1"].transpose(1, 0, 2).astype("f4"))
     first = windows.table[windows.table["trial"] == 2].iloc[0]

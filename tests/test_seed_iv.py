@@ -102,6 +102,8 @@ def test_full_sessions_of_features(tmp_path):
     for session in (1, 2, 3):
         feature_file(tmp_path / "eeg_feature_smooth" / str(session) / "5_20200101.mat", do_compression=True)
     windows = seed_iv.read(tmp_path, form="features")
+    assert windows.description == f"SEED-IV in {tmp_path.name}"
+    assert windows.decisions == ()
     assert windows.table.groupby("session").size().tolist() == [851, 832, 822] and len(windows) == 2505
     first = windows.table.drop_duplicates(["session", "trial"])
     for session, labels in enumerate(LABELS, start=1):

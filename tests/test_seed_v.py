@@ -63,6 +63,7 @@ def test_features_are_those_of_the_signals(tmp_path, cohort):
     assert [value.tolist() for value in label.values()] == [
         [code] * len(data[key]) for key, code in zip(data, [4, 1, 3, 2, 1, 3])]
     windows = seed_v.read(tmp_path, form="features")
+    assert windows.description == "simulated SEED-V cohort" and windows.decisions == ()
     assert windows.bands[2] == "alpha" and windows.info["ch_names"] == list(SEED_62)
     place = windows.table.query("subject == '2' and session == 2 and trial == 2").index[0]
     np.testing.assert_array_equal(windows.X[place], data[16][0].reshape(62, 5).astype("f4"))

@@ -83,6 +83,10 @@ def test_windows_parts_must_fit():
     prints.add(Windows(np.zeros((2, 3)), table.assign(label="c"), ["x", "y", "z"]).fingerprint())
     prints.add(Windows(np.zeros((2, 3)), table).fingerprint())
     assert len(prints) == 4
+    told = Windows(np.zeros((2, 3)), table, description="simulated", decisions=("one left out",))
+    assert told.fingerprint() in prints  # what is said of the values is none of them
+    chosen = told.select([1])
+    assert (chosen.description, chosen.decisions) == ("simulated", ("one left out",))
     with pytest.raises(DatasetError, match="3 windows"):
         Windows(np.zeros((3, 3)), table)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from eegemo_utils.access import unreadable
 from eegemo_utils.datasets import (
     deap,
     dreamer,
@@ -26,7 +27,6 @@ from eegemo_utils.datasets import (
     tuev,
 )
 from eegemo_utils.datasets.eeg_folder_files import SUFFIXES
-from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.access import unreadable
 from eegemo_utils.datasets import muse
 from eegemo_utils.datasets.bird_columns import column_names
 from eegemo_utils.datasets.bird_features import bird_features
 from eegemo_utils.datasets.chains import link_chains
-from eegemo_utils.datasets.common import prepare_folder
-from eegemo_utils.datasets.paths import unreadable
+from eegemo_utils.datasets.common import prepare_folder, read_description
 from eegemo_utils.trials import DatasetError, Report, Windows
 
 __all__ = ["FACTS", "blob_id", "check", "copied_columns", "link_chains", "read", "simulate", "write",
@@ -43,6 +43,7 @@ LABELS = ("NEGATIVE", "NEUTRAL", "POSITIVE")
 PUBLISHED_BLOB = "3d2e082757491c61ac4f6ee29c8a244f60f7c6b7"
 PUBLISHED_COUNTS = {"NEGATIVE": 708, "NEUTRAL": 716, "POSITIVE": 708}
 N_BLOCK = 1274
+DECISION = "rows are put back into recordings by equal half rows; a chain is a trial"
 NAMES = column_names(2548)
 
 
@@ -99,7 +100,8 @@ def read(path) -> Windows:
     chains = link_chains(X[:, :N_BLOCK], X[:, N_BLOCK:])
     rows = pd.DataFrame({"subject": "unknown", "session": 1, "trial": chains["chain"],
                          "window": chains["position"], "label": table["label"].astype(str)})
-    return Windows(X, pd.concat([rows, chains], axis=1), list(NAMES))
+    description, _ = read_description(path.parent, f"{path.name} in {path.parent.name}")
+    return Windows(X, pd.concat([rows, chains], axis=1), list(NAMES), description=description, decisions=(DECISION,))
 
 
 def _file(path: Path) -> Path:
@@ -199,7 +201,7 @@ def check(path) -> Report:
         *_chain_facts(windows.table)]
     if len(windows) == 2132 and counts.to_dict() != PUBLISHED_COUNTS:
         report.missing.append(f"labels as in the published table of 2132 rows: {PUBLISHED_COUNTS}")
-    report.decisions.append("rows are put back into recordings by equal half rows; a chain is a trial")
+    report.decisions += windows.decisions
     return report
 
 

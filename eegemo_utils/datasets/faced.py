@@ -11,7 +11,7 @@ Layout. Three forms of the same recordings, from two places:
 
 Play order and ratings are in ``Data/sub000/After_remarks.mat``, or in events.tsv.
 
-What the reader decides, and says in ``Trials.decisions`` and in the report of `check`:
+What the reader decides, and says in ``decisions`` and in the report of `check`:
 
 - the two mastoids (HEOR, HEOL; A1, A2) are dropped, as in the official features: 30 electrodes remain;
 - trials are numbered by clip in every form; the column ``played`` has the play order;
@@ -119,9 +119,10 @@ def read(root, subjects=None, form: str = "raw", *, target: str = "emotion", fea
         decisions += said
     table = pd.concat(tables, ignore_index=True)
     decisions += ["neutral clips left out (binary)"] * (target == "binary")
+    info = make_info(ELECTRODES, SFREQ)
     if form == "features":
-        return _windows(signals, table)
-    return Trials(signals, make_info(ELECTRODES, SFREQ), table, None, description, tuple(decisions))
+        return Windows(*_windows(signals, table), None, info, tuple(BANDS), description, tuple(decisions))
+    return Trials(signals, info, table, None, description, tuple(decisions))
 
 
 def _find(root: Path, form: str, feature: str) -> tuple[str, dict[str, Path]]:
@@ -157,13 +158,12 @@ def _load(root: Path, subject: str, path: Path, form: str, feature: str, strict:
     return values, table.join(files.load_remarks(remarks), on="trial"), said
 
 
-def _windows(values: list[np.ndarray], table: pd.DataFrame) -> Windows:
-    """Clips of (30, seconds, 5) to windows of one second."""
+def _windows(values: list[np.ndarray], table: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Clips of (30, seconds, 5) as windows of one second, (n_windows, 30, 5), and their table."""
     n_seconds = [clip.shape[1] for clip in values]
     rows = table.loc[table.index.repeat(n_seconds)].reset_index(drop=True)
     rows.insert(3, "window", np.concatenate([np.arange(1, n + 1) for n in n_seconds]))
-    X = np.concatenate([clip.swapaxes(0, 1) for clip in values])
-    return Windows(X, rows, info=make_info(ELECTRODES, SFREQ), bands=tuple(BANDS))
+    return np.concatenate([clip.swapaxes(0, 1) for clip in values]), rows
 
 
 def _general(form: str) -> list[str]:

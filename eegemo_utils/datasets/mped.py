@@ -6,7 +6,7 @@ LibEER/data_utils/load_data.py:453-497). ``EEG_feature/STFT/<person>.mat``, besi
 not read: one variable ``STFT``, a 1 x 30 cell array, in each cell (62 electrodes, windows, 5 bands) of a trial. The
 number of windows is not the same in all trials. Labels stand in no file.
 
-What the reader decides, and says in the report of `check`:
+What the reader decides, and says in ``Windows.decisions`` and in the report of `check`:
 
 - files are called by people's names, so nobody is called as their file: people are "1", "2", ... in the sorted order
   of the files, in tables, messages and reports alike; another file in the folder moves the numbers;
@@ -72,6 +72,13 @@ def _find(root: Path) -> tuple[dict[str, Path], int]:
     return {str(number): path for number, path in enumerate(people, start=1)}, len(paths) - len(people)
 
 
+def _described(root: Path) -> tuple[str, bool]:
+    """What the dataset's folder says of itself, also when one inside it was given, and whether it was written."""
+    for name in reversed(FOLDER.parts):
+        root = root.parent if root.name == name else root
+    return read_description(root, f"MPED in {root.name}")
+
+
 def _load(subject: str, path: Path) -> list[np.ndarray]:
     """Features of a person's 28 trials, each (n_windows, 62, 5) float32; errors do not tell the file's name."""
     where = f"{path.parent}, .mat file {subject} in sorted order"
@@ -122,7 +129,8 @@ def read(root, subjects=None) -> Windows:
         the sorted order.
     """
     root = Path(root)
-    paths, _ = _find(root)
+    paths, n_others = _find(root)
+    description, _ = _described(root)
     tables, features = [], []
     for subject in pick_subjects(root, list(paths), subjects):
         own = _load(subject, paths[subject])
@@ -132,7 +140,13 @@ def read(root, subjects=None) -> Windows:
         tables.append(table)
         features += own
     info = make_info(SEED_62, FACTS["sfreq"])
-    return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=tuple(BANDS["seed"]))
+    return Windows(np.concatenate(features), pd.concat(tables), None, info, tuple(BANDS["seed"]), description,
+                   tuple(_decisions(n_others)))
+
+
+def _decisions(n_others: int) -> list[str]:
+    return ["people are numbered by the sorted order of the files, whose names are not told",
+            "trials 1 and 16 are rest: dropped", *[f"{n_others} other file(s) ignored"] * bool(n_others)]
 
 
 def _table(subject: str) -> pd.DataFrame:
@@ -147,7 +161,7 @@ def check(root) -> Report:
     report = Report(FACTS["name"], root, ok=False)
     try:
         paths, n_others = _find(root)
-        description, _ = read_description(root, f"MPED in {root.name}")
+        description, _ = _described(root)
     except (DatasetError, OSError) as error:
         report.missing.append(str(error))
         return report
@@ -161,9 +175,7 @@ def check(root) -> Report:
         report.found.append(f"person {subject}: {len(features)} trials, {sum(map(len, features))} windows")
     report.ok = not report.missing
     report.missing += [f"{len(paths)} of {N_SUBJECTS} people are here"] * (len(paths) < N_SUBJECTS)
-    report.decisions = ["people are numbered by the sorted order of the files, whose names are not told",
-                        "trials 1 and 16 are rest: dropped"]
-    report.decisions += [f"{n_others} other file(s) ignored"] * bool(n_others)
+    report.decisions = _decisions(n_others)
     return report
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.access import files_below, unreadable
 from eegemo_utils.datasets.muse_checks import drop_copies, judge
 from eegemo_utils.datasets.muse_files import (
     HIGH_RAIL,
@@ -41,7 +42,6 @@ from eegemo_utils.datasets.muse_files import (
     load,
     seconds,
 )
-from eegemo_utils.datasets.paths import csv_files, unreadable
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS, make_info
 from eegemo_utils.simulate import simulate_cohort
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -249,7 +249,7 @@ def write(trials: Trials, root) -> list[Path]:
         raise DatasetError(f"{root}: cannot name the recordings <subject>-<label>-<session>.csv, each once: "
                            f"{bad[0]}. Names may not hold '-' or '/'; two trials need different subject, "
                            f"label or session.")
-    others = [path.name for path in csv_files(root)[0] if path not in paths]
+    others = [path.name for path in files_below(root, ".csv")[0] if path not in paths]
     if others:
         raise DatasetError(f"{root}: holds other recordings ({others[0]}, ...), which would be read together "
                            f"with these. Give a new folder.")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.datasets.paths import csv_files, unreadable
+from eegemo_utils.access import files_below, unreadable
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS
 from eegemo_utils.trials import DatasetError
 
@@ -120,7 +120,7 @@ def find(root: Path) -> tuple[list[Recording], list[str], list[str]]:
         if not root.exists():
             raise DatasetError(f"{root}: no such folder. Expected a folder with Muse recordings "
                                f"(<subject>-<state>-<n>.csv); give its path, or set EEGEMO_DATA.")
-        paths, faults = ([root], []) if root.is_file() else csv_files(root)
+        paths, faults = ([root], []) if root.is_file() else files_below(root, ".csv")
     except OSError as error:
         raise DatasetError(unreadable(root, error)) from None
     named = [identify(path, root) for path in paths]

@@ -8,7 +8,7 @@ with the same 45 file names ``<person>_<yyyymmdd>.mat`` and a ``label.mat`` (``l
   entropy and power of the 62 electrodes; difference and ratio of 27 pairs left and right, both (54), and difference of
   23 pairs front and back; each smoothed by a moving average or a linear dynamical system.
 
-What the reader decides, and says in ``Trials.decisions`` (signals) and in the report of `check`:
+What the reader decides, and says in ``decisions`` and in the report of `check`:
 
 - the session is the rank of the date among the person's files (torcheeg/torcheeg,
   torcheeg/datasets/module/emotion_recognition/seed_feature.py:254-265); where a file is missing, later ones move up;

@@ -60,13 +60,13 @@ def read_raw(layout: Layout, root, subjects=None, form: str = "raw") -> Trials:
 def read_features(layout: Layout, root, subjects=None, kind: str = "de_LDS") -> Windows:
     """Stored features of people; see `seed.read`."""
     root = Path(root)
-    recordings, _ = _wanted(layout, root, subjects, "features")
-    _, written = _described(layout, root, "features")
-    if not layout.by_folder:
-        files.load_labels(layout, root, "features")
+    recordings, decisions = _wanted(layout, root, subjects, "features")
+    description, written = _described(layout, root, "features")
+    decisions += [] if layout.by_folder else files.load_labels(layout, root, "features")
     features, tables = [], []
     for recording in recordings:
-        own, _ = files.load_features(layout, recording, kind, complete=not written)
+        own, said = files.load_features(layout, recording, kind, complete=not written)
+        decisions += said
         lengths = [len(values) for values in own]
         table = _table(layout, recording, len(own))
         table = table.loc[table.index.repeat(lengths)]
@@ -74,7 +74,8 @@ def read_features(layout: Layout, root, subjects=None, kind: str = "de_LDS") -> 
         features += own
         tables.append(table)
     info = make_info(SEED_62, SFREQ) if layout.rows[kind] == len(SEED_62) else None
-    return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=BANDS)
+    return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=BANDS, description=description,
+                   decisions=tuple(decisions))
 
 
 # ---- checking ----

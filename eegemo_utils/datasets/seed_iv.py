@@ -7,7 +7,7 @@ folders ``1``, ``2``, ``3`` for the sessions, in them 15 files ``<person>_<yyyym
 - ``eeg_feature_smooth``: for each clip ``de_movingAve1``, ``de_LDS1``, ``psd_movingAve1``, ``psd_LDS1``, each
   (62 electrodes, windows, 5 bands).
 
-What the reader decides, and says in ``Trials.decisions`` (signals) and in the report of `check`:
+What the reader decides, and says in ``decisions`` and in the report of `check`:
 
 - the session is the folder; the labels, which no file holds, are the published ones of each session
   (torcheeg/torcheeg, torcheeg/datasets/module/emotion_recognition/seed_iv_feature.py:173-196);

@@ -9,7 +9,7 @@ Layout (Liu et al. 2022, IEEE Trans. Cognitive and Developmental Systems 14:715-
   ``label`` are the bytes of a pickled dictionary each, by trial 0-44: (windows, 310), 62 electrodes times 5 bands, the
   bands of an electrode side by side, and (windows,).
 
-What the reader decides, and says in ``Trials.decisions`` (signals) and in the report of `check`:
+What the reader decides, and says in ``decisions`` and in the report of `check`:
 
 - channels are taken by name; the four that are no EEG are dropped; channels marked bad in a header stay;
 - the session is the second number of the file's name, not the rank of the date: some people's third came first;
@@ -95,7 +95,7 @@ def read(root, subjects=None, form: str = "raw") -> Trials | Windows:
             form == "raw" and len(found[subject]) < N_SESSIONS)
     info, table = make_info(SEED_62, SFREQ), pd.concat(tables)
     if form == "features":
-        return Windows(np.concatenate(values), table, info=info, bands=BANDS)
+        return Windows(np.concatenate(values), table, None, info, BANDS, description, tuple(decisions))
     return Trials(values, info, table, None, description, tuple(decisions))
 
 

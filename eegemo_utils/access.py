@@ -1,0 +1,73 @@
+"""Files and folders that may not be readable: found by their names, said in the usual words."""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+from eegemo_utils.trials import DatasetError
+
+
+def unreadable(path, error: OSError) -> str:
+    """What to tell of a file or folder that the system does not give.
+
+    Parameters
+    ----------
+    path : path
+        What was asked for.
+    error : OSError
+        What came instead.
+
+    Returns
+    -------
+    str
+        Which path, what was expected, what was found, what to do.
+    """
+    kind = "folder" if os.path.isdir(path) else "file" if os.path.isfile(path) else "path"
+    found = (error.strerror or str(error) or type(error).__name__).lower()
+    remedy = "Get it again" if isinstance(error, FileNotFoundError) else "Give yourself the right to read it"
+    return f"{path}: expected a {kind} that can be read, found: {found}. {remedy}, or take it away."
+
+
+def in_words(function: Callable) -> Callable:
+    """Decorator: what the system does not give to the function is a `DatasetError` that names it.
+
+    Parameters
+    ----------
+    function : callable
+        One of its arguments is a path, which is named when the system's error names none. No generator: it would run
+        only after this.
+    """
+    @wraps(function)
+    def wrapped(*arguments, **options):
+        try:
+            return function(*arguments, **options)
+        except OSError as error:
+            given = (argument for argument in arguments if isinstance(argument, str | os.PathLike))
+            raise DatasetError(unreadable(error.filename or next(given, function.__name__), error)) from None
+    return wrapped
+
+
+def files_below(root: Path, endings) -> tuple[list[Path], list[str]]:
+    """Files under a folder by the ends of their names, in small or capital letters, without hidden ones.
+
+    Parameters
+    ----------
+    root : path
+        Folder, searched with its sub-folders.
+    endings : str or tuple of str
+        Such as ".csv".
+
+    Returns
+    -------
+    paths : list of Path
+        Sorted.
+    faults : list of str
+        One sentence for each folder that cannot be looked into.
+    """
+    faults: list[str] = []
+    paths = []
+    for folder, _, names in os.walk(root, onerror=lambda error: faults.append(unreadable(error.filename, error))):
+        paths += [Path(folder) / name for name in names
+                  if name.lower().endswith(endings) and not name.startswith(".")]
+    return sorted(paths), faults
