@@ -124,3 +124,23 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     with pytest.raises(DatasetError):
         edf.write_edf(path, [np.zeros(50)], ["Cz"], 100)
     assert path.read_bytes() == b"old"
+
+
+def with_limits(content, place, low, high):
+    """A file whose signal at `place` has other physical limits."""
+    content, n_signals = bytearray(content), int(content[252:256])
+    for row, text in enumerate((low, high)):
+        at = 256 + n_signals * (16 + 80 + 8) + 8 * (n_signals * row + place)
+        content[at:at + 8] = field(text, 8)
+    return bytes(content)
+
+
+def test_signals_nobody_asks_for_may_be_broken(tmp_path):
+    whole, _ = edf.read_edf(save(tmp_path / "whole.edf", by_hand()), ["EEG Fp1"])
+    path = save(tmp_path / "a.edf", with_limits(by_hand(), 1, "0", "0"))
+    np.testing.assert_array_equal(edf.read_edf(path, ["EEG Fp1"])[0], whole)
+    with pytest.raises(DatasetError, match="signal 'ECG': the physical limits must differ, found 0 twice"):
+        edf.read_edf(path, ["ECG"])
+    header = edf.read_header(save(tmp_path / "b.edf", with_limits(by_hand(), 0, "low", "")))
+    assert header.fault(["ECG"]) == "" and "found 'low'" in header.fault(["EEG Fp1"])
+    assert np.isnan(header.gains[0]) and header.gains[1] == 200 / 65535

@@ -96,7 +96,8 @@ def test_written_bdf_is_read_by_mne(tmp_path):
 
 
 @pytest.mark.parametrize("place, text, message", [
-    (0, b"0       ", "starts with"), (252, b"x   ", "number of signals"), (252, b"0   ", "number of signals"),
+    (0, b"0       ", "2 records of 16000 bytes"),
+    (252, b"x   ", "number of signals"), (252, b"0   ", "number of signals"),
     (236, b"-2      ", "number of records"), (244, b"nan     ", "seconds of a record"),
     (236, b"3       ", "truncated"), (256 + 96 * 32 + 8 * 32, b"300     ", "physical limits|must differ|expected"),
 ])

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from mutate import MUTATED, mutations, reads_or_refuses
 from scipy.signal import butter, sosfiltfilt
+from test_edf import with_limits
 from tuh_recordings import LABELS, NAMES, edf_bytes, noise, save
 
 from eegemo_utils.datasets import tuab
-from eegemo_utils.datasets.tuh_files import MONTAGES, PAIRS
+from eegemo_utils.datasets.tuh_files import MONTAGES, PAIRS, resample
 from eegemo_utils.trials import DatasetError
 
 FLAT = "edf/train/abnormal/01_tcp_ar/aaaaamye_s001_t000.edf"
@@ -131,6 +132,19 @@ def test_skips_are_counted_and_named(tmp_path):
 
 # ---- simulate, write, read ----
 
+def test_a_signal_without_limits_matters_only_where_it_is_asked_for(tmp_path):
+    content = edf_bytes(noise(), LABELS, 250, extra=("IBI", "BURSTS"))
+    save(tmp_path / FLAT, with_limits(content, 23, 0, 0))  # IBI
+    (tmp_path / FLAT).with_name("aaaaamye_s001_t001.edf").write_bytes(with_limits(content, 0, 0, 0))  # FP1
+    trials = tuab.read(tmp_path)
+    assert trials.table["trial"].tolist() == [1]
+    np.testing.assert_allclose(slow(trials.signals[0]), slow(resample(noise() * UV, 250, 200)), atol=1e-3)
+    assert trials.decisions[0] == "1 of 2 recordings skipped"
+    assert trials.decisions[1].startswith("aaaaamye_s001_t001.edf: skipped, signal 'EEG FP1-REF': the physical limits")
+    report = tuab.check(tmp_path)
+    assert report.ok and "1 of 2 recordings are skipped" in report.decisions and trials.decisions[1] in report.decisions
+
+
 def test_written_corpus_comes_back(tmp_path):
     corpus = tuab.simulate()
     paths = tuab.write(corpus, tmp_path / "new")
@@ -171,7 +185,7 @@ def test_the_planted_effect_is_in_the_files(tmp_path):
 def test_write_refuses_what_it_cannot_write(tmp_path):
     corpus = tuab.simulate(2)
     save(tmp_path / "real" / FLAT)
-    with pytest.raises(DatasetError, match="holds other recordings .aaaaamye"):
+    with pytest.raises(DatasetError, match="holds other recordings .edf/train/abnormal/01_tcp_ar/aaaaamye"):
         tuab.write(corpus, tmp_path / "real")
     for column, value in (("subject", "Ann-1"), ("split", "test"), ("label", "sick")):
         wrong = tuab.Trials(corpus.signals, corpus.info, corpus.table.assign(**{column: value}, trial=[1, 2]))

@@ -3,120 +3,36 @@
 Only what is asked for is read from the file, so that a recording of half a gigabyte costs what its clips cost.
 """
 
-import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from eegemo_utils.datasets.edf import SIGNAL_FIELDS
+from eegemo_utils.access import in_words
+from eegemo_utils.datasets import edf_header
+from eegemo_utils.datasets.edf_header import MAGIC, SIGNAL_FIELDS, START_FIELDS, EdfHeader
 from eegemo_utils.trials import DatasetError
 
-MAGIC = b"\xffBIOSEMI"
 DIGITAL = (-(2**23), 2**23 - 1)
-START_FIELDS = (("magic", 8), ("patient", 80), ("recording", 80), ("start", 16), ("header_bytes", 8),
-                ("reserved", 44), ("n_records", 8), ("record_seconds", 8), ("n_signals", 4))
 
 
-@dataclass(frozen=True)
-class BdfHeader:
-    """What the header of a BDF file says; one entry a signal in each tuple, `n_samples` of one record."""
-
-    labels: tuple[str, ...]
-    units: tuple[str, ...]
-    gains: tuple[float, ...]
-    offsets: tuple[float, ...]
-    n_samples: tuple[int, ...]
-    n_records: int
-    record_seconds: float
-
-    def sfreq(self, signal: int) -> float:
-        """Samples a second of a signal."""
-        return self.n_samples[signal] / self.record_seconds
+def read_header(path) -> EdfHeader:
+    """`edf_header.read_header` of a BDF file; DatasetError also for an EDF."""
+    header = edf_header.read_header(path)
+    if header.sample_bytes != 3:
+        raise DatasetError(f"{path}: expected a BDF file, which starts with {MAGIC!r}, found an EDF. Get the file "
+                           f"again.")
+    return header
 
 
-def read_header(path) -> BdfHeader:
-    """Read the header of a BDF file and hold it against the file's size.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    BdfHeader
-
-    Raises
-    ------
-    DatasetError
-        When this is no BDF, a number is not one, or the file is shorter or longer than its header says.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = dict(_cut(file.read(256), START_FIELDS, 1))
-            if start["magic"] != [MAGIC]:
-                raise DatasetError(f"{path}: expected a BDF file, which starts with {MAGIC!r}, found "
-                                   f"{start['magic'][0]!r}. Get the file again.")
-            n_signals = _number(path, start["n_signals"][0], "number of signals", int, 1, 9999)
-            columns = dict(_cut(file.read(256 * n_signals), SIGNAL_FIELDS, n_signals))
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be opened ({error.strerror or error})") from None
-    n_samples = tuple(_number(path, text, "samples in a record", int, 1, 10**7) for text in columns["n_samples"])
-    seconds = _number(path, start["record_seconds"][0], "seconds of a record", float, 1e-6, 1e6)
-    n_records = _number(path, start["n_records"][0], "number of records", int, -1, 10**9)
-    if n_records == -1:  # left open, as a recorder does until it is stopped
-        n_records = (size - 256 * (n_signals + 1)) // (3 * sum(n_samples))
-    expected = 256 * (n_signals + 1) + 3 * n_records * sum(n_samples)
-    if size != expected or n_records < 1:
-        raise DatasetError(f"{path}: expected {expected} bytes for {n_records} records of {n_signals} signals, found "
-                           f"{size}{' (truncated)' if size < expected else ''}. Get the file again.")
-    gains, offsets = _scales(path, columns)
-    labels, units = (tuple(field.decode("latin1").strip() for field in columns[name]) for name in ("label", "unit"))
-    return BdfHeader(labels, units, gains, offsets, n_samples, n_records, seconds)
-
-
-def _cut(content: bytes, fields, n_each: int):
-    """Name and list of texts of each field; too short a header gives empty texts, which are no numbers."""
-    start = 0
-    for name, width in fields:
-        yield name, [content[start + k * width: start + (k + 1) * width] for k in range(n_each)]
-        start += n_each * width
-
-
-def _number(path: Path, text: bytes, what: str, kind: type, least: float, most: float):
-    try:
-        value = kind(text.decode("ascii"))
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:  # nan is in no range
-        raise DatasetError(f"{path}: the header's {what}: expected a number from {least:g} to {most:g}, found "
-                           f"{text.decode('latin1').strip()!r}. A damaged file: get it again.")
-    return value
-
-
-def _scales(path: Path, columns) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    gains, offsets = [], []
-    for texts in zip(*(columns[name] for name in ("physical_min", "physical_max", "digital_min", "digital_max"))):
-        low, high = (_number(path, text, "physical limits", float, -1e15, 1e15) for text in texts[:2])
-        bottom, top = (_number(path, text, "digital limits", int, -(2**24), 2**24) for text in texts[2:])
-        if low == high or bottom >= top:
-            raise DatasetError(f"{path}: the limits of each signal must differ, found {low:g} to {high:g} for "
-                               f"{bottom} to {top}. A damaged file: get it again.")
-        gains.append((high - low) / (top - bottom))
-        offsets.append(low - bottom * gains[-1])
-    return tuple(gains), tuple(offsets)
-
-
-def read_bdf(path, header: BdfHeader, signals, start: int, stop: int) -> np.ndarray:
+@in_words
+def read_bdf(path, header: EdfHeader, signals, start: int, stop: int) -> np.ndarray:
     """Read a stretch of some signals.
 
     Parameters
     ----------
     path : path
-    header : BdfHeader
+    header : EdfHeader
         Of this file.
     signals : sequence of int
         Places in ``header.labels``; all of one rate.
@@ -127,7 +43,14 @@ def read_bdf(path, header: BdfHeader, signals, start: int, stop: int) -> np.ndar
     -------
     ndarray, shape (n_signals, stop - start), float64
         In each signal's own unit.
+
+    Raises
+    ------
+    DatasetError
+        When one of the signals has limits that make no sense.
     """
+    if fault := header.fault(signals):
+        raise DatasetError(fault)
     size = header.n_samples[signals[0]]
     first, last = start // size, -(-stop // size)
     row = 3 * sum(header.n_samples)

@@ -1,142 +1,24 @@
-"""EDF files: write them byte for byte, look at their headers, read named signals out of them.
+"""EDF files: write them byte for byte, read named signals out of them; headers are read by `edf_header`.
 
-EDF is a header of 256 bytes, 256 more for each signal, then records: in each, so many 16-bit numbers of the
-first signal, then of the second ... (Kemp et al. 1992, Electroenceph. clin. Neurophysiol. 82:391-393).
-EDF+C adds a signal of annotations, which holds at least the time of each record (Kemp & Olivan 2003, Clin.
+EDF+C adds to EDF a signal of annotations, which holds at least the time of each record (Kemp & Olivan 2003, Clin.
 Neurophysiol. 114:1755-1761). Signals are read by MNE, after the header was found to make sense.
 """
 
 import math
 import os
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import mne
 import numpy as np
 
+from eegemo_utils.datasets.edf_header import ANNOTATIONS, SIGNAL_FIELDS, EdfHeader, read_header
 from eegemo_utils.trials import DatasetError
 
-ANNOTATIONS = "EDF Annotations"
 DIGITAL = (-32768, 32767)
-# of each field of the signals' headers, in the file's order: name, number of characters
-SIGNAL_FIELDS = (("label", 16), ("transducer", 80), ("unit", 8), ("physical_min", 8), ("physical_max", 8),
-                 ("digital_min", 8), ("digital_max", 8), ("prefilter", 80), ("n_samples", 8), ("reserved", 32))
-
-
-@dataclass(frozen=True)
-class EdfHeader:
-    """What the header of an EDF file says, blanks stripped.
-
-    `reserved` begins with "EDF+C" or "EDF+D" in EDF+ files. `n_records` is what the file holds, even where the
-    header leaves it open. The tuples are of all signals, annotations included; `n_samples` of one record.
-    """
-
-    patient: str
-    recording: str
-    reserved: str
-    n_records: int
-    record_seconds: float
-    labels: tuple[str, ...]
-    units: tuple[str, ...]
-    prefilters: tuple[str, ...]
-    n_samples: tuple[int, ...]
-
-    @property
-    def seconds(self) -> float:
-        """Length of the recording."""
-        return self.n_records * self.record_seconds
-
-    def sfreq(self, label: str) -> float:
-        """Samples a second of a signal."""
-        return self.n_samples[self.labels.index(label)] / self.record_seconds
 
 
 # ---- reading ----
-
-def read_header(path) -> EdfHeader:
-    """Read the header of an EDF (or BDF) file and hold it against the file's size.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    EdfHeader
-
-    Raises
-    ------
-    DatasetError
-        When this is no EDF, a number is not one, or the file is shorter or longer than its header says.
-    """
-    path = Path(path)
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        fixed = file.read(256)
-        sample_bytes = _sample_bytes(path, fixed)
-        n_signals = _number(path, fixed[252:256], "number of signals", int, 1, 9999)
-        fields = file.read(256 * n_signals)
-    if len(fields) < 256 * n_signals:
-        raise DatasetError(f"{path}: truncated in its header: expected {256 * (n_signals + 1)} bytes for "
-                           f"{n_signals} signals, found {size}. Get the file again.")
-    columns = _columns(path, fields, n_signals)
-    header_bytes = _number(path, fixed[184:192], "size of the header", int)
-    if header_bytes != 256 * (n_signals + 1):
-        raise DatasetError(f"{path}: expected a header of {256 * (n_signals + 1)} bytes for {n_signals} signals, "
-                           f"found {header_bytes} in it. Not an EDF, or a damaged one: get the file again.")
-    n_samples = tuple(_number(path, text, "samples in a record", int, 1, 10**7) for text in columns["n_samples"])
-    seconds = _number(path, fixed[244:252], "seconds of a record", float, 1e-6, 1e6)
-    n_records = _count_records(path, _number(path, fixed[236:244], "number of records", int, -1),
-                               size - header_bytes, sample_bytes * sum(n_samples))
-    text = [fixed[start:stop].decode("latin1").strip() for start, stop in ((8, 88), (88, 168), (192, 236))]
-    words = [tuple(word.decode("latin1").strip() for word in columns[name]) for name in ("label", "unit", "prefilter")]
-    return EdfHeader(*text, n_records, seconds, *words, n_samples)
-
-
-def _sample_bytes(path: Path, fixed: bytes) -> int:
-    """Bytes of a sample: EDF has 16 bits, BDF 24."""
-    if len(fixed) == 256 and (fixed[:8].strip() == b"0" or fixed[:8] == b"\xffBIOSEMI"):
-        return 3 if fixed[:1] == b"\xff" else 2
-    found = f"{len(fixed)} bytes" if len(fixed) < 256 else repr(fixed[:8])
-    raise DatasetError(f"{path}: expected an EDF file, which starts with 0 and seven blanks (or a BDF), found {found}. "
-                       f"Get the file again, or take it away.")
-
-
-def _number(path: Path, text: bytes, what: str, kind: type, least: float = -math.inf, most: float = math.inf):
-    try:
-        value = kind(text.decode("ascii").replace(",", ".", kind is float))
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:  # nan is in no range
-        raise DatasetError(f"{path}: the header's {what}: expected a number from {least:g} to {most:g}, found "
-                           f"{text.decode('latin1').strip()!r}. A damaged file: get it again.")
-    return value
-
-
-def _columns(path: Path, fields: bytes, n_signals: int) -> dict[str, list[bytes]]:
-    columns, start = {}, 0
-    for name, width in SIGNAL_FIELDS:
-        columns[name] = [fields[start + k * width: start + (k + 1) * width] for k in range(n_signals)]
-        start += n_signals * width
-    for kind, number in (("physical", float), ("digital", int)):
-        for low, high, label in zip(columns[f"{kind}_min"], columns[f"{kind}_max"], columns["label"]):
-            ends = [_number(path, text, f"{kind} limits", number, -1e30, 1e30) for text in (low, high)]
-            if ends[0] == ends[1] and label.strip().decode("latin1") != ANNOTATIONS:
-                raise DatasetError(f"{path}: signal {label.decode('latin1').strip()!r}: the {kind} limits must "
-                                   f"differ, found {ends[0]:g} twice. A damaged file: get it again.")
-    return columns
-
-
-def _count_records(path: Path, said: int, size: int, record: int) -> int:
-    """Records in the file; -1 in the header leaves the number open, as a recorder does until it is stopped."""
-    n_records = size // record if said == -1 else said
-    if n_records < 1 or size != n_records * record:
-        what = f"{said} records of {record} bytes" if said >= 1 else f"whole records of {record} bytes"
-        raise DatasetError(f"{path}: expected {what} after the header, found {size} bytes"
-                           f"{' (truncated)' if size < n_records * record else ''}. Get the file again.")
-    return n_records
-
 
 def read_edf(path, labels) -> tuple[np.ndarray, float]:
     """Read signals of an EDF (or BDF) file by their labels, through ``mne.io.read_raw_edf``.
@@ -156,8 +38,8 @@ def read_edf(path, labels) -> tuple[np.ndarray, float]:
     Raises
     ------
     DatasetError
-        See `read_header`; and when a label is missing or stands there twice, the unit is not one of volt,
-        the rates differ, the recording has gaps, or MNE cannot read the file.
+        See `read_header`; and when a label is missing or stands there twice, one has limits that make no sense or a
+        unit that is not one of volt, the rates differ, the recording has gaps, or MNE cannot read the file.
     """
     header = read_header(path)
     check_labels(path, header, labels)
@@ -178,6 +60,8 @@ def check_labels(path, header: EdfHeader, labels) -> None:
     if missing:
         raise DatasetError(f"{path}: expected each of these signals once: {', '.join(labels)}; missing or more "
                            f"than once: {', '.join(missing)}; found {', '.join(header.labels)}.")
+    if fault := header.fault(labels):
+        raise DatasetError(fault)
     rates = {label: header.sfreq(label) for label in labels}
     if len(set(rates.values())) > 1:
         raise DatasetError(f"{path}: expected one rate, found {rates}. Resample the file.")

@@ -67,7 +67,8 @@ def read(root, subjects=None, ch_names=None, sfreq: float | None = None) -> Tria
         When no file is left, the files have no electrode in common, or different rates.
     """
     root = Path(root)
-    found, decisions = _identify_all(root, subjects)
+    ch_names = None if ch_names is None else [standard_name(name) for name in ch_names]
+    found, decisions = _identify_all(root, subjects, ch_names)
     names, told = _common(root, found, ch_names)
     found = [recording for recording in found if set(names) <= set(recording.electrodes)]
     rate = _rate(root, found, sfreq)
@@ -91,12 +92,12 @@ def read(root, subjects=None, ch_names=None, sfreq: float | None = None) -> Tria
     return Trials(signals, make_info(names, rate), table, None, description, (*told, *decisions))
 
 
-def _identify_all(root: Path, subjects) -> tuple[list[files.Recording], list[str]]:
+def _identify_all(root: Path, subjects=None, ch_names=None) -> tuple[list[files.Recording], list[str]]:
     found, decisions = [], []
     for path in files.find(root):
         try:
-            found.append(files.identify(path, root))
-        except (DatasetError, OSError) as error:
+            found.append(files.identify(path, root, ch_names))
+        except DatasetError as error:
             decisions.append(f"skipped: {error}")
     if not found:
         raise DatasetError(f"{root}: no file could be read. {' '.join(decisions)[:500]}")
@@ -113,7 +114,7 @@ def _common(root: Path, found: list[files.Recording], ch_names) -> tuple[list[st
         told = [f"{len(names)} electrodes that all {len(found)} files have; dropped, with the number of files that "
                 f"have them: {', '.join(others)}"] if others else []
     else:
-        names = [standard_name(name) for name in ch_names]
+        names = ch_names
         told = [f"skipped: {recording.path}: has no {', '.join(sorted(set(names) - set(recording.electrodes)))}"
                 for recording in found if not set(names) <= set(recording.electrodes)]
     nobody = ch_names is not None and len(told) == len(found)
@@ -143,7 +144,7 @@ def check(root) -> Report:
     root = Path(root)
     report = Report(FACTS["name"], root, ok=False)
     try:
-        found, skipped = _identify_all(root, None)
+        found, skipped = _identify_all(root)
     except (DatasetError, OSError) as error:
         report.missing.append(f"fault: {error}")
         return report

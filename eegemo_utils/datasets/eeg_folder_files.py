@@ -11,8 +11,10 @@ import mne
 import numpy as np
 from scipy.signal import resample_poly
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets.common import eeg_signal
-from eegemo_utils.datasets.edf import check_labels, read_edf, read_header
+from eegemo_utils.datasets.edf import check_labels, read_edf
+from eegemo_utils.datasets.edf_header import read_header
 from eegemo_utils.datasets.mat_walk import walk
 from eegemo_utils.montage import standard_montage, standard_name
 from eegemo_utils.trials import DatasetError
@@ -112,11 +114,12 @@ def _is_edf(path: Path) -> bool:
     return path.suffix.lower() in (".edf", ".bdf")
 
 
-def identify(path: Path, root: Path) -> Recording:
+@in_words
+def identify(path: Path, root: Path, ch_names=None) -> Recording:
     """What a file's name and header say, before its signals are read.
 
     ``sub-``, ``ses-`` (a number) and ``task-`` are as in BIDS; else the person is the first folder below `root`, or
-    the file itself, and the label is "unlabelled".
+    the file itself, and the label is "unlabelled". Only `ch_names` (None: all) must be sound.
 
     Raises
     ------
@@ -130,7 +133,8 @@ def identify(path: Path, root: Path) -> Recording:
     if _is_edf(path):
         header = read_header(path)
         electrodes = _electrodes(path, header.labels)
-        check_labels(path, header, list(electrodes.values()))
+        asked = electrodes if ch_names is None else electrodes.keys() & set(ch_names)
+        check_labels(path, header, [electrodes[name] for name in asked])
         sfreq = header.sfreq(next(iter(electrodes.values())))
     else:
         raw = open_raw(path)

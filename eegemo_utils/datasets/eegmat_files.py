@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets.common import eeg_signal
-from eegemo_utils.datasets.edf import ANNOTATIONS, read_edf, read_header, write_edf
+from eegemo_utils.datasets.edf import read_edf, write_edf
+from eegemo_utils.datasets.edf_header import ANNOTATIONS, read_header
 from eegemo_utils.trials import DatasetError
 
 URL = "https://physionet.org/files/eegmat/1.0.0/"

@@ -161,7 +161,7 @@ def _odd_lengths(path: Path, events: pd.DataFrame) -> list[str]:
             for clip, lasted, usual in lengths if abs(lasted - usual) > ODD_SECONDS]
 
 
-def _pick(path: Path, header: bdf.BdfHeader) -> tuple[list[int], list[str]]:
+def _pick(path: Path, header: bdf.EdfHeader) -> tuple[list[int], list[str]]:
     """Place of each electrode in the file, by name; where the header has no names, by channels.tsv."""
     names, said = [standard_name(label) for label in header.labels], []
     sidecar = path.with_name(path.name.replace("_eeg.bdf", "_channels.tsv"))
@@ -184,7 +184,7 @@ def _pick(path: Path, header: bdf.BdfHeader) -> tuple[list[int], list[str]]:
     return picks, said
 
 
-def _rate(path: Path, header: bdf.BdfHeader, picks: list[int]) -> int:
+def _rate(path: Path, header: bdf.EdfHeader, picks: list[int]) -> int:
     rate = header.sfreq(picks[0])
     sidecar = path.with_suffix(".json")
     said = rate

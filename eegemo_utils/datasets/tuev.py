@@ -36,7 +36,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import tuh_files as tuh
 from eegemo_utils.datasets.common import pick_subjects, read_description
-from eegemo_utils.datasets.edf import read_header
+from eegemo_utils.datasets.edf_header import read_header
 from eegemo_utils.datasets.tuev_files import BEFORE_SECONDS, LABELS, WINDOW_SECONDS, read_events
 from eegemo_utils.datasets.tuev_simulation import simulate, write
 from eegemo_utils.datasets.tuh_files import ELECTRODES, PAIRS, SFREQ, Recording

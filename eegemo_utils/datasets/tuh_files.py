@@ -20,7 +20,8 @@ from scipy.signal import resample_poly
 
 from eegemo_utils import montage as montages
 from eegemo_utils.datasets.common import eeg_signal
-from eegemo_utils.datasets.edf import ANNOTATIONS, EdfHeader, read_edf, read_header, write_edf
+from eegemo_utils.datasets.edf import read_edf, write_edf
+from eegemo_utils.datasets.edf_header import ANNOTATIONS, EdfHeader, read_header
 from eegemo_utils.montage import standard_name
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -182,6 +183,8 @@ def header_of(recording: Recording, montage: str, shortest: float = 0.0) -> tupl
     name, reason = recording.path.name, ""
     if missing:
         reason = f"{name}: skipped, without (or with twice) the electrodes {', '.join(missing)}"
+    elif fault := header.fault(labels.values()):
+        reason = f"{name}: skipped, {fault.removeprefix(f'{recording.path}: ')}"
     elif header.seconds < shortest:
         reason = f"{name}: skipped, {header.seconds:g} s are shorter than one window of {shortest:g} s"
     said = [f"{name}: labels in another letter case read ({', '.join(odd[:3])}, ...)"] if odd else []
@@ -218,7 +221,6 @@ def simulate_referential(plan: pd.DataFrame, description: str, **options) -> Tri
     trials = simulate_trials(plan, ch_names=[stands_in.get(name, name) for name in ELECTRODES], sfreq=SFREQ,
                              description=description, **options)
     return Trials(trials.signals, make_info("referential", SFREQ), trials.table, description=trials.description)
-
 
 
 def write_recording(path: Path, signals: np.ndarray, sfreq: float, rate: int, who: str, labels=None) -> Path:
