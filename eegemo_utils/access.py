@@ -43,12 +43,12 @@ def in_words(function: Callable) -> Callable:
         try:
             return function(*arguments, **options)
         except OSError as error:
-            given = (argument for argument in arguments if isinstance(argument, str | os.PathLike))
-            raise DatasetError(unreadable(error.filename or next(given, function.__name__), error)) from None
+            given = (argument for kind in (os.PathLike, str) for argument in arguments if isinstance(argument, kind))
+            raise DatasetError(unreadable(error.filename or next(given, "a file"), error)) from None
     return wrapped
 
 
-def files_below(root: Path, endings) -> tuple[list[Path], list[str]]:
+def files_below(root: Path, endings, folders=()) -> tuple[list[Path], list[str]]:
     """Files under a folder by the ends of their names, in small or capital letters, without hidden ones.
 
     Parameters
@@ -57,6 +57,8 @@ def files_below(root: Path, endings) -> tuple[list[Path], list[str]]:
         Folder, searched with its sub-folders.
     endings : str or tuple of str
         Such as ".csv".
+    folders : str or tuple of str
+        Folders with such names count as files: some kinds of recordings are folders.
 
     Returns
     -------
@@ -67,7 +69,9 @@ def files_below(root: Path, endings) -> tuple[list[Path], list[str]]:
     """
     faults: list[str] = []
     paths = []
-    for folder, _, names in os.walk(root, onerror=lambda error: faults.append(unreadable(error.filename, error))):
+    for folder, inner, names in os.walk(root, onerror=lambda error: faults.append(unreadable(error.filename, error))):
+        names += [name for name in inner if name.lower().endswith(folders)]
+        inner[:] = [name for name in inner if name not in names]
         paths += [Path(folder) / name for name in names
                   if name.lower().endswith(endings) and not name.startswith(".")]
     return sorted(paths), faults

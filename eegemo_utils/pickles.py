@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eegemo_utils.access import unreadable
 from eegemo_utils.trials import DatasetError
 
 PLAIN_DTYPE = re.compile(r"[<>=|]?(?:[biufcSUO]\d*|\?)")  # numbers, text, objects; no records, no sub-arrays
@@ -211,7 +212,7 @@ def _opened(path, where: str):
     try:
         return Path(path).open("rb")
     except OSError as error:
-        raise DatasetError(f"{where}: cannot be opened ({error.strerror or error})") from None
+        raise DatasetError(unreadable(where, error)) from None
 
 
 # ---- arrays in .npy and .npz ----

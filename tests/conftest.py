@@ -96,3 +96,26 @@ def notebook(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Function that makes a path unreadable, whoever runs the test."""
+    paths = []
+
+    def refuse(path, inside=False):
+        full = os.path.abspath(os.fspath(path)) if not isinstance(path, int) else ""
+        if any((full == str(lock) and not inside) or full.startswith(f"{lock}{os.sep}") for lock in paths):
+            raise PermissionError(13, "Permission denied", full)
+
+    def guard(function, inside):
+        def guarded(path=".", *arguments, **options):
+            refuse(path, inside)
+            return function(path, *arguments, **options)
+        return guarded
+
+    monkeypatch.setattr(Path, "open", guard(Path.open, False))
+    monkeypatch.setattr(os, "listdir", guard(os.listdir, False))
+    monkeypatch.setattr(os, "scandir", guard(os.scandir, False))
+    monkeypatch.setattr(os, "stat", guard(os.stat, True))
+    return paths.append

@@ -79,7 +79,7 @@ def test_other_files_are_refused_by_name(tmp_path, damaged, message):
 
 
 def test_missing_files_and_variables_are_named(tmp_path):
-    with pytest.raises(DatasetError, match="none.mat: cannot be opened"):
+    with pytest.raises(DatasetError, match="none.mat: expected a path that can be read, found: no such file"):
         load_mat(tmp_path / "none.mat", ["x"])
     path = save_mat(tmp_path / "a.mat", {"y": 1})
     with pytest.raises(DatasetError, match="missing: x; found y"):

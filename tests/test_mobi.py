@@ -270,8 +270,8 @@ def test_volts_are_no_microvolts(tmp_path):
         mobi.read(tmp_path)
 
 
-@pytest.mark.parametrize("file, message", [("eeg.txt", "eeg.txt: cannot be opened"),
-                                           ("joints.txt", "joints.txt: cannot be opened"),
+@pytest.mark.parametrize("file, message", [("eeg.txt", "eeg.txt: expected a path that can be read"),
+                                           ("joints.txt", "joints.txt: expected a path that can be read"),
                                            ("impedances-*", "impedances-before.txt: no such file")])
 def test_missing_files_are_named(tmp_path, file, message):
     make(tmp_path)

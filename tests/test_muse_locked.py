@@ -2,7 +2,6 @@
 
 import os
 import stat
-from pathlib import Path
 
 import pytest
 from muse_recordings import fault_of, lines_of, save
@@ -10,29 +9,6 @@ from muse_recordings import fault_of, lines_of, save
 from eegemo_utils import datasets
 from eegemo_utils.datasets import emotions, muse
 from eegemo_utils.trials import DatasetError
-
-
-@pytest.fixture
-def locked(monkeypatch):
-    """Function that makes a path unreadable, whoever runs the test."""
-    paths = []
-
-    def refuse(path, inside=False):
-        full = os.path.abspath(os.fspath(path)) if not isinstance(path, int) else ""
-        if any((full == str(lock) and not inside) or full.startswith(f"{lock}{os.sep}") for lock in paths):
-            raise PermissionError(13, "Permission denied", full)
-
-    def guard(function, inside):
-        def guarded(path=".", *arguments, **options):
-            refuse(path, inside)
-            return function(path, *arguments, **options)
-        return guarded
-
-    monkeypatch.setattr(Path, "open", guard(Path.open, False))
-    monkeypatch.setattr(os, "scandir", guard(os.scandir, False))
-    monkeypatch.setattr(os, "stat", guard(os.stat, True))
-    return paths.append
-
 
 LOCKED = "that can be read, found: permission denied. Give yourself the right to read it, or take it away."
 

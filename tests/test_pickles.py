@@ -246,7 +246,7 @@ def test_damaged_npy_and_npz_are_refused(tmp_path):
 
 def test_a_file_that_is_not_there(tmp_path):
     for read in (load_pickle, load_npy, load_npz):
-        with pytest.raises(DatasetError, match="nowhere.*No such file"):
+        with pytest.raises(DatasetError, match="nowhere.*no such file"):
             read(tmp_path / "nowhere")
 
 

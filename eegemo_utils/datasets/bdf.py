@@ -3,13 +3,13 @@
 Only what is asked for is read from the file, so that a recording of half a gigabyte costs what its clips cost.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from eegemo_utils.access import in_words
 from eegemo_utils.datasets import edf_header
+from eegemo_utils.datasets.common import one_move
 from eegemo_utils.datasets.edf_header import MAGIC, SIGNAL_FIELDS, START_FIELDS, EdfHeader
 from eegemo_utils.trials import DatasetError
 
@@ -100,7 +100,6 @@ def write_bdf(path, signals: np.ndarray, labels, sfreq: int, unit: str, limit: f
     texts = [(text, width) for text, (_, width) in zip(start, START_FIELDS)]
     texts += [(text, width) for column, (_, width) in zip(columns, SIGNAL_FIELDS) for text in column]
     header = b"".join(str(text).encode("latin1").ljust(width) for text, width in texts)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(MAGIC + header[8:] + triples.transpose(1, 0, 2, 3).tobytes())
-    os.replace(partial, path)
+    with one_move(path) as partial:
+        partial.write_bytes(MAGIC + header[8:] + triples.transpose(1, 0, 2, 3).tobytes())
     return path

@@ -6,7 +6,6 @@ channels of the first sample, then of the second ...), a table of events. MNE tr
 header are never looked at.
 """
 
-import os
 import struct
 import warnings
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 import mne
 import numpy as np
 
+from eegemo_utils.access import unreadable
+from eegemo_utils.datasets.common import one_move
 from eegemo_utils.trials import DatasetError
 
 HEADER, CHANNEL, EVENTS = 900, 75, 9  # bytes
@@ -58,7 +59,7 @@ def read_header(path) -> Header:
             file.seek(table)
             _check_events(path, file.read(EVENTS), size - table - EVENTS)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be opened ({error.strerror or error})") from None
+        raise DatasetError(unreadable(path, error)) from None
     names = [channels[place:place + 10].split(b"\0")[0] for place in range(0, len(channels), CHANNEL)]
     return Header(tuple(name.decode("latin1").strip() for name in names), float(sfreq), n_times)
 
@@ -148,12 +149,10 @@ def write_cnt(path, signals: np.ndarray, ch_names, sfreq: float) -> Path:
         struct.pack_into("<2f", header, start + 19, np.cos(angle), np.sin(angle))  # MNE fits a sphere through them
         struct.pack_into("<f", header, start + 59, 1.0)
         struct.pack_into("<f", header, start + 71, MICROVOLT * UNIT)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with one_move(path) as partial, partial.open("wb") as file:
         file.write(header)
         for start in range(0, n_times, 100_000):  # at most 50 MB of copies
             counts = np.rint(signals[:, start:start + 100_000].T.astype(np.float64) / MICROVOLT)
             file.write(np.ascontiguousarray(counts, dtype="<i4"))
         file.write(struct.pack("<Bii", 1, 0, 0))
-    os.replace(partial, path)
     return path

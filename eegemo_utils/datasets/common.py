@@ -1,10 +1,13 @@
 """What the readers of folders share: which people are asked for, what a folder says of itself."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from eegemo_utils.access import in_words
 from eegemo_utils.trials import DatasetError, check_microvolts
 
 DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
@@ -36,6 +39,7 @@ def pick_subjects(root, known, subjects) -> list[str]:
     return [subject for subject in known if subject in asked]
 
 
+@in_words
 def read_description(root, otherwise: str) -> tuple[str, bool]:
     """What a folder says of itself, and whether `prepare_folder` made it say so."""
     path = Path(root) / DESCRIPTION
@@ -67,9 +71,22 @@ def prepare_folder(root, text: str, present, mine) -> None:
         raise DatasetError(f"{root}: holds other recordings ({min(others).relative_to(root).as_posix()}, ...), which "
                            f"would be read together with these or replaced. Give a new folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{DESCRIPTION}.partial")
-    partial.write_text(text + "\n", encoding="utf-8", newline="\n")
+    save_text(path, text + "\n")
+
+
+@contextmanager
+def one_move(path: Path) -> Iterator[Path]:
+    """Another name to write a file under, which it has until it is whole: nobody ever reads half a file."""
+    partial = path.with_name(f".{path.name}.partial")
+    yield partial
     os.replace(partial, path)
+
+
+def save_text(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    """Write text as it is, line ends included, in one move."""
+    with one_move(path) as partial:
+        partial.write_text(text, encoding=encoding, newline="")
+    return path
 
 
 def eeg_signal(values: np.ndarray, names, where: str) -> np.ndarray:

@@ -118,7 +118,7 @@ def check(root) -> Report:
     try:
         paths, decisions = files.find(root)
         description, written = read_description(root, f"DEAP in {root.name}")
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
         return report
     report.found.append(description)
@@ -126,7 +126,7 @@ def check(root) -> Report:
     for subject, path in paths.items():
         try:
             signals, ratings = files.load(path, strict=not written)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
         tables.append(_table(subject, ratings, "valence"))

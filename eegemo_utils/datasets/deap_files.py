@@ -1,13 +1,13 @@
 """Single files of DEAP: what they are called, what is in them, how Python 2 pickled them."""
 
-import os
 import re
 import struct
 from pathlib import Path
 
 import numpy as np
 
-from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal
+from eegemo_utils.access import in_words
+from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, one_move
 from eegemo_utils.datasets.mat import load_mat, save_mat
 from eegemo_utils.pickles import load_pickle
 from eegemo_utils.trials import DatasetError
@@ -24,6 +24,7 @@ SHAPE = (40, 40, 8064)  # videos, 32 EEG and 8 other signals, 63 s
 LOWEST, HIGHEST = 1.0, 9.0
 
 
+@in_words
 def find(root: Path) -> tuple[dict[str, Path], list[str]]:
     """A file for each person, and what was decided about the other files.
 
@@ -123,13 +124,11 @@ def save(path: Path, signals: list[np.ndarray], ratings: np.ndarray) -> Path:
         row[: len(GENEVA)] = signal
     if path.suffix == ".mat":
         return save_mat(path, {"data": data, "labels": ratings})
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with one_move(path) as partial, partial.open("wb") as file:
         file.write(b"\x80\x02}(")
         _pickle(file, "labels", np.ascontiguousarray(ratings, dtype="<f8"))
         _pickle(file, "data", data)
         file.write(b"u.")
-    os.replace(partial, path)
     return path
 
 

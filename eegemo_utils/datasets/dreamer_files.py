@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.mat import leaves, save_mat
 from eegemo_utils.montage import standard_name
@@ -20,6 +21,7 @@ LOWEST, HIGHEST = 1.0, 5.0
 PARTS = ("baseline", "stimuli")
 
 
+@in_words
 def find(root: Path) -> tuple[Path, list[str]]:
     """The file, and what was decided about others beside it. Raises DatasetError when it is not there."""
     if root.is_file():

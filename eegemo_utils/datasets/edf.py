@@ -5,13 +5,13 @@ Neurophysiol. 114:1755-1761). Signals are read by MNE, after the header was foun
 """
 
 import math
-import os
 import warnings
 from pathlib import Path
 
 import mne
 import numpy as np
 
+from eegemo_utils.datasets.common import one_move
 from eegemo_utils.datasets.edf_header import ANNOTATIONS, SIGNAL_FIELDS, EdfHeader, read_header
 from eegemo_utils.trials import DatasetError
 
@@ -128,9 +128,8 @@ def write_edf(path, signals, labels, sfreq, *, units="uV", patient="X X X X",
               (str(n_records), 8), (str(record_seconds), 8), (str(len(blocks)), 4)]
     fields += [(value, width) for column, (_, width) in zip(columns, SIGNAL_FIELDS) for value in column]
     header = b"".join(_field(path, text, width) for text, width in fields)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(header + np.concatenate(blocks, axis=1).astype("<i2").tobytes())
-    os.replace(partial, path)
+    with one_move(path) as partial:
+        partial.write_bytes(header + np.concatenate(blocks, axis=1).astype("<i2").tobytes())
     return path
 
 

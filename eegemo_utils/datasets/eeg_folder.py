@@ -145,7 +145,7 @@ def check(root) -> Report:
     report = Report(FACTS["name"], root, ok=False)
     try:
         found, skipped = _identify_all(root)
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(f"fault: {error}")
         return report
     report.found.append(read_description(root, f"EEG files in {root.name}")[0])

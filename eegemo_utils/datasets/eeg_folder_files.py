@@ -11,7 +11,7 @@ import mne
 import numpy as np
 from scipy.signal import resample_poly
 
-from eegemo_utils.access import in_words
+from eegemo_utils.access import files_below, in_words, unreadable
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.edf import check_labels, read_edf
 from eegemo_utils.datasets.edf_header import read_header
@@ -41,22 +41,23 @@ class Recording:
     sfreq: float
 
 
+@in_words
 def find(root: Path) -> list[Path]:
     """EEG files in a folder and those below it, or the one file.
 
     Raises
     ------
     DatasetError
-        When there is none.
+        When there is none, or a folder cannot be looked into.
     """
     if root.is_file():
         return [root]
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder. Expected one with EEG files ({', '.join(SUFFIXES)}).")
-    paths = sorted(path for path in root.rglob("*") if path.name.lower().endswith(SUFFIXES)
-                   and not any(part.startswith(".") for part in path.relative_to(root).parts))
-    inside = {path for path in paths if path.suffix == ".mff"}
-    paths = [path for path in paths if not inside.intersection(path.parents)]
+    paths, faults = files_below(root, SUFFIXES, folders=".mff")
+    if faults:
+        raise DatasetError(faults[0])
+    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts)]
     if not paths:
         raise DatasetError(f"{root}: expected EEG files ({', '.join(SUFFIXES)}), found none. Convert the recordings "
                            f"to one of these, EDF for example.")
@@ -81,6 +82,8 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
             return mne.io.read_raw(path, preload=False, verbose="error")
         except DatasetError:
             raise
+        except PermissionError as error:
+            raise DatasetError(unreadable(error.filename or path, error)) from None
         except Exception as error:  # MNE raises what its parts raise
             raise DatasetError(f"{path}: MNE cannot read it: {type(error).__name__}: {error!s:.200}. Get the file "
                                f"again, or take it away.") from error

@@ -132,7 +132,7 @@ def check(root) -> Report:
         description, written = read_description(root, f"EEGMAT in {root.name}")
         info = files.load_info(root)
         sums = parse_sums(root / SUMS) if (root / SUMS).is_file() else {}
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(f"fault: {error}")
         return report
     report.found.append(description)
@@ -140,7 +140,7 @@ def check(root) -> Report:
     for subject, trial, path in ((s, t, path) for s in paths for t, path in sorted(paths[s].items())):
         try:
             seconds = files.load(path).shape[1] / SFREQ
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
         rows.append({"subject": subject, "trial": trial, "label": LABELS[trial], "seconds": seconds})

@@ -1,14 +1,14 @@
 """Files of EEGMAT: their names, what one holds, the table of people, and where PhysioNet keeps them."""
 
 import io
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.datasets.common import eeg_signal
+from eegemo_utils.access import in_words
+from eegemo_utils.datasets.common import eeg_signal, save_text
 from eegemo_utils.datasets.edf import read_edf, write_edf
 from eegemo_utils.datasets.edf_header import ANNOTATIONS, read_header
 from eegemo_utils.trials import DatasetError
@@ -37,6 +37,7 @@ def seconds_of(subject: str, trial: int) -> int:
     return ARITHMETIC_SECONDS if trial == 2 else OTHER_REST_SECONDS.get(subject, REST_SECONDS)
 
 
+@in_words
 def find(root: Path) -> tuple[dict[str, dict[int, Path]], list[str]]:
     """Files by person and trial, and what was decided about other EDF files.
 
@@ -95,6 +96,7 @@ def describe(path: Path) -> str:
     return f"{path.name}: {n_signals} signals, {header.seconds:g} s"
 
 
+@in_words
 def load_info(root: Path) -> pd.DataFrame | None:
     """People's age, gender, year, number of subtractions and count quality, by subject; None without the file.
 
@@ -133,9 +135,7 @@ def save_info(root: Path, table: pd.DataFrame) -> None:
     lines = [",".join(["Subject", *COLUMNS])]
     for row in table.itertuples():
         lines.append(f"{row.subject},{row.age:g},{row.gender},{row.year:g},{row.n_subtractions:g},{row.good_count:g}")
-    partial = root / f".{INFO}.partial"
-    partial.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
-    os.replace(partial, root / INFO)
+    save_text(root / INFO, "\n".join([*lines, ""]))
 
 
 # ---- from PhysioNet ----
@@ -173,6 +173,7 @@ def fetch(root, subjects=None) -> list[Path]:
     return [_download(root, name, sums[name]) for name in names]
 
 
+@in_words
 def parse_sums(path: Path) -> dict[str, str]:
     """Names and SHA-256 of a file with a sum and a name in each line."""
     lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]

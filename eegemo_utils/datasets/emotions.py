@@ -11,7 +11,6 @@ what an honest split needs.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from eegemo_utils.datasets import muse
 from eegemo_utils.datasets.bird_columns import column_names
 from eegemo_utils.datasets.bird_features import bird_features
 from eegemo_utils.datasets.chains import link_chains
-from eegemo_utils.datasets.common import prepare_folder, read_description
+from eegemo_utils.datasets.common import prepare_folder, read_description, save_text
 from eegemo_utils.trials import DatasetError, Report, Windows
 
 __all__ = ["FACTS", "blob_id", "check", "copied_columns", "link_chains", "read", "simulate", "write",
@@ -254,10 +253,7 @@ def write_table(windows: Windows, path, random_state: int) -> Path:
     order = np.random.default_rng(random_state).permutation(len(windows))
     lines = [line % tuple(windows.X[row].tolist()) + f",{labels[row]}" for row in order]
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join([f"# {','.join(NAMES)},label", *lines, ""]), encoding="utf-8", newline="\n")
-    os.replace(partial, path)
-    return path
+    return save_text(path, "\n".join([f"# {','.join(NAMES)},label", *lines, ""]))
 
 
 def write(windows: Windows, root) -> list[Path]:

@@ -35,7 +35,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import faced_bids as bids
 from eegemo_utils.datasets import faced_files as files
-from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description, save_text
 from eegemo_utils.datasets.faced_files import (
     BANDS,
     ELECTRODES,
@@ -184,7 +184,7 @@ def check(root) -> Report:
         held = _held(root)
         if not held:
             _find(root, "raw", "DE")  # raises, with what was looked for
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
         return report
     report.found.append(description)
@@ -213,7 +213,7 @@ def _check_form(root: Path, form: str, feature: str, paths, report: Report, stri
     for subject, path in paths.items():
         try:
             values, _, said = _load(root, subject, path, form, feature, strict)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             faults.append(f"fault: {error}")
             continue
         report.decisions += said
@@ -275,9 +275,9 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
     written = [path for subject in subjects for path in _write_subject(root, subject, form, clips[subject], trials)]
     if form == "bids":
         facts = {"Name": trials.description, "BIDSVersion": "1.7.0", "DatasetType": "raw"}
-        written.append(bids.save_text(root / "dataset_description.json", bids.json.dumps(facts), bom=False))
+        written.append(save_text(root / "dataset_description.json", bids.json.dumps(facts)))
         people = "".join(f"sub-{subject[3:]}\tn/a\tn/a\n" for subject in subjects)
-        written.append(bids.save_text(root / "participants.tsv", f"participant_id\tage\tsex\n{people}"))
+        written.append(bids.save_table(root / "participants.tsv", f"participant_id\tage\tsex\n{people}"))
     return written
 
 

@@ -5,7 +5,6 @@ paper's processed files. Every .tsv starts with a byte order mark.
 """
 
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.signal import resample_poly
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets import bdf
-from eegemo_utils.datasets.common import eeg_signal
+from eegemo_utils.datasets.common import eeg_signal, save_text
 from eegemo_utils.datasets.faced_files import (
     CLIP_SECONDS,
     ELECTRODES,
@@ -53,17 +53,19 @@ class Session:
     decisions: list[str] = field(default_factory=list)
 
 
+@in_words
 def find(root: Path) -> dict[str, Path]:
     """``sub-NNN/eeg`` folders by person, named as in the pickles (sub000)."""
     folders = sorted(root.glob("sub-*/eeg")) if root.is_dir() else []
     return {path.parent.name.replace("-", ""): path for path in folders if re.fullmatch(r"sub-\d{3}", path.parent.name)}
 
 
+@in_words
 def read_table(path: Path) -> pd.DataFrame:
     """A BIDS table as text, without the byte order mark; nothing in it is quoted."""
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DatasetError(f"{path}: expected a table as UTF-8 text, found {error!s:.99}. Get it again.") from None
     columns, *rows = [line.split("\t") for line in lines]
     uneven = [number for number, row in enumerate(rows, start=2) if len(row) != len(columns)]
@@ -184,6 +186,7 @@ def _pick(path: Path, header: bdf.EdfHeader) -> tuple[list[int], list[str]]:
     return picks, said
 
 
+@in_words
 def _rate(path: Path, header: bdf.EdfHeader, picks: list[int]) -> int:
     rate = header.sfreq(picks[0])
     sidecar = path.with_suffix(".json")
@@ -262,15 +265,15 @@ def write_session(folder: Path, clips: np.ndarray, rows: pd.DataFrame) -> list[P
     paths = [bdf.write_bdf(f"{stem}_eeg.bdf", signals, names, rate, unit, limit)]
     info = {"TaskName": "watchingVideoClips", "SamplingFrequency": rate, "EEGReference": "n/a",
             "PowerLineFrequency": 50, "EEGChannelCount": len(names), "RecordingDuration": recording.shape[1] / rate}
-    paths.append(save_text(f"{stem}_eeg.json", json.dumps(info, indent=2), bom=False))
+    paths.append(save_text(Path(f"{stem}_eeg.json"), json.dumps(info, indent=2)))
     lines = ["name\ttype\tunits", *(f"{name}\tEEG\t{'n/a' if in_volt else 'µV'}" for name in names)]
-    paths.append(save_text(f"{stem}_channels.tsv", "\n".join([*lines, ""])))
+    paths.append(save_table(Path(f"{stem}_channels.tsv"), "\n".join([*lines, ""])))
     about = {"video_index": {"Description": "Number of the clip, 1 to 28"}}
-    paths.append(save_text(f"{stem}_events.json", json.dumps(about, indent=2), bom=False))
+    paths.append(save_text(Path(f"{stem}_events.json"), json.dumps(about, indent=2)))
     scans = f"filename\tacq_time\neeg/{paths[0].name}\tn/a\n"
-    paths.append(save_text(folder.parent / f"{subject}_scans.tsv", scans))
+    paths.append(save_table(folder.parent / f"{subject}_scans.tsv", scans))
     seconds = clips.shape[2] / SFREQ
-    paths.append(save_text(f"{stem}_events.tsv", _event_lines(rows.iloc[order], seconds, rate)))
+    paths.append(save_table(Path(f"{stem}_events.tsv"), _event_lines(rows.iloc[order], seconds, rate)))
     return paths
 
 
@@ -290,10 +293,6 @@ def _event_lines(rows: pd.DataFrame, seconds: float, rate: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def save_text(path, text: str, bom: bool = True) -> Path:
-    """Write a text file in one move; tables of this dataset start with a byte order mark."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8-sig" if bom else "utf-8", newline="\n")
-    os.replace(partial, path)
-    return path
+def save_table(path: Path, text: str) -> Path:
+    """Write a table in one move; those of this dataset start with a byte order mark."""
+    return save_text(path, text, "utf-8-sig")

@@ -1,6 +1,5 @@
 """FACED's own files: clips and their emotions, pickles of signals and features, play order and ratings."""
 
-import os
 import pickle
 import re
 from pathlib import Path
@@ -9,7 +8,8 @@ import mne
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.datasets.common import eeg_signal
+from eegemo_utils.access import in_words
+from eegemo_utils.datasets.common import eeg_signal, one_move
 from eegemo_utils.datasets.mat import load_mat, save_mat
 from eegemo_utils.pickles import load_pickle
 from eegemo_utils.trials import DatasetError, Trials
@@ -53,6 +53,7 @@ def base(root: Path) -> Path:
     return root.absolute().parents[inside[root.name] - 1] if root.name in inside else root
 
 
+@in_words
 def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
     """Files by person: ``Processed_data/subNNN.pkl`` or ``EEG_Features/DE/subNNN.pkl.pkl``.
 
@@ -72,6 +73,7 @@ def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
     return {}
 
 
+@in_words
 def find_remarks(root: Path, subject: str) -> Path | None:
     """A person's After_remarks.mat, where the release or a copy of these files alone has it."""
     for folder in ("Data", "After_remarks", ""):
@@ -206,10 +208,8 @@ def stored_features(clips: np.ndarray) -> dict[str, np.ndarray]:
 def save_pickle(path: Path, array: np.ndarray) -> Path:
     """Write an array as the release does, in one move."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with one_move(path) as partial, partial.open("wb") as file:
         pickle.dump(array, file, protocol=4)
-    os.replace(partial, path)
     return path
 
 

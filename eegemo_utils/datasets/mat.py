@@ -4,7 +4,6 @@ SciPy trusts what a file says of itself, and a damaged one can end the whole pro
 is walked through first (`mat_walk`): the kinds, sizes and shapes of its parts must fit one another.
 """
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
+from eegemo_utils.datasets.common import one_move
 from eegemo_utils.datasets.mat_walk import damaged, walk
 from eegemo_utils.trials import DatasetError
 
@@ -90,8 +90,6 @@ def leaves(path, name: str, keep: Callable[[tuple], bool]) -> Iterator[tuple[tup
 def save_mat(path, variables: dict) -> Path:
     """Write a MATLAB file (version 5, not compressed), in one move."""
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with one_move(path) as partial, partial.open("wb") as file:
         scipy.io.savemat(file, variables)
-    os.replace(partial, path)
     return path

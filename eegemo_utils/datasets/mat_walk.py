@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eegemo_utils.access import unreadable
 from eegemo_utils.trials import DatasetError
 
 INT8, INT32, UINT32, MATRIX, COMPRESSED, UTF8 = 1, 5, 6, 14, 15, 16  # kinds of parts
@@ -58,7 +59,7 @@ def walk(path, wanted: Callable[[str], bool], keep: Callable[[tuple], bool]) -> 
             while file.tell() < size:
                 yield from _variable(file, size, order, wanted, keep)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be opened ({error.strerror or error})") from None
+        raise DatasetError(unreadable(path, error)) from None
     except FAULTS as error:
         raise error if isinstance(error, DatasetError) else damaged(path, error) from error
 

@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets import mobi_files as files
 from eegemo_utils.datasets.common import eeg_signal, pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.mobi_files import (
@@ -127,6 +128,7 @@ def read_events(root, subjects=None) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+@in_words
 def _find(root: Path) -> dict[str, Path]:
     place = root / "RepositoryData" if (root / "RepositoryData").is_dir() else root
     folders = {path.name: path for path in sorted(place.iterdir()) if path.is_dir()} if place.is_dir() else {}
@@ -137,6 +139,7 @@ def _find(root: Path) -> dict[str, Path]:
     return folders
 
 
+@in_words
 def _load(name: str, folder: Path) -> tuple[np.ndarray, np.ndarray, dict, list[str]]:
     """Signals (76, n_times), stamps, table row and decisions of a recording."""
     plugs, said = _plugs(name, folder)
@@ -191,7 +194,7 @@ def check(root) -> Report:
     try:
         folders = _find(root)
         report.found.append(read_description(root, f"MoBI in {root.name}")[0])
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
         return report
     report.decisions = _general()
@@ -200,7 +203,7 @@ def check(root) -> Report:
         try:
             _, _, row, said = _load(name, folder)
             n_events = len(files.load_events(folder / files.EVENTS)) if (folder / files.EVENTS).is_file() else 0
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             faults.append(f"fault: {error}")
             continue
         report.found.append(f"{name}: {row['seconds']:.1f} s, {n_events} events, {_unmeasured(folder)}")
@@ -271,6 +274,6 @@ def _write_one(folder: Path, trials: Trials, row: int) -> list[Path]:
     factors = "Joint Factor: " + " ".join(["1"] * len(JOINTS))
     return [files.save_table(folder / files.EEG, [files.FIRST_LINE], stamps, eeg, 1),
             files.save_table(folder / files.JOINT, [f"6 joints ({' '.join(JOINTS)})", factors], stamps, angles, 3),
-            files.save_text(folder / files.EVENTS, events),
+            files.save_lines(folder / files.EVENTS, events),
             files.save_digitizer(folder / files.DIGITIZER, places),
             *(files.save_impedances(folder / file, impedances) for file in files.IMPEDANCES)]

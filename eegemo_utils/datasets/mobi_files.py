@@ -5,7 +5,6 @@ All end their lines with CR LF; the tables of numbers have a tab at the end of e
 
 import io
 import math
-import os
 import re
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils import montage
+from eegemo_utils.access import unreadable
+from eegemo_utils.datasets.common import save_text
 from eegemo_utils.trials import DatasetError
 
 SFREQ = 100.0
@@ -51,7 +52,7 @@ def _lines(path: Path, n_lines: int) -> tuple[list[str], bytes]:
     try:
         rest = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be opened ({error.strerror or error}). Get the file again.") from None
+        raise DatasetError(unreadable(path, error)) from None
     lines = []
     for _ in range(n_lines):
         line, _, rest = rest.partition(b"\n")
@@ -190,18 +191,16 @@ def load_events(path: Path) -> pd.DataFrame:
 
 # ---- writing ----
 
-def save_text(path: Path, lines: list[str]) -> Path:
+def save_lines(path: Path, lines: list[str]) -> Path:
     """Write lines with CR LF in one move."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\r\n".join([*lines, ""]), encoding="utf-8", newline="")
-    os.replace(partial, path)
-    return path
+    return save_text(path, "\r\n".join([*lines, ""]))
 
 
 def save_table(path: Path, head: list[str], stamps: np.ndarray, values: np.ndarray, digits: int) -> Path:
     """Write stamps and rows of numbers, a tab after each number; `values` is (n_columns, n_rows)."""
     row = "\t".join(["%.3f", *[f"%.{digits}f"] * len(values), ""])
-    return save_text(path, [*head, *(row % tuple(numbers) for numbers in np.column_stack([stamps, values.T]).tolist())])
+    rows = np.column_stack([stamps, values.T]).tolist()
+    return save_lines(path, [*head, *(row % tuple(numbers) for numbers in rows)])
 
 
 def save_impedances(path: Path, values) -> Path:
@@ -209,7 +208,7 @@ def save_impedances(path: Path, values) -> Path:
     preamble = ["Impedance measurement (simulated)", *[""] * 19]
     rows = [f"#{number}\t{plug:>4}\tcap\t{'---' if math.isnan(value) else f'{value:.1f}'}\t"
             for number, (plug, value) in enumerate(zip((*PLUGS, "Ref", "Gnd"), (*values, 2.0, 1.0)), start=1)]
-    return save_text(path, [*preamble, f"{TABLE_START}\tName\tLabel set\tImpedance", *rows])
+    return save_lines(path, [*preamble, f"{TABLE_START}\tName\tLabel set\tImpedance", *rows])
 
 
 def save_digitizer(path: Path, places: dict[str, np.ndarray]) -> Path:
@@ -220,4 +219,4 @@ def save_digitizer(path: Path, places: dict[str, np.ndarray]) -> Path:
         x, y, z = 1000 * np.asarray(place)
         lines.append(f"    <CapTrakElectrode><Name>{name}</Name><X>{x:.2f}</X><Y>{y:.2f}</Y><Z>{z:.2f}</Z>"
                      f"</CapTrakElectrode>")
-    return save_text(path, [*lines, "  </CapTrakElectrodeList>", "  <ExcludedElectrodes />", "</CapTrak>"])
+    return save_lines(path, [*lines, "  </CapTrakElectrodeList>", "  <ExcludedElectrodes />", "</CapTrak>"])

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.mat import load_mat, save_mat
 from eegemo_utils.features import BANDS, stft_bands
@@ -60,7 +61,10 @@ def _folder(root: Path) -> Path:
 def _find(root: Path) -> tuple[dict[str, Path], int]:
     """Files by person, and how many other files there are."""
     folder = _folder(root)
-    paths = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    try:
+        paths = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    except OSError as error:  # whatever it names: not a person's file
+        raise DatasetError(unreadable(folder, error)) from None
     paths = [path for path in paths if not path.name.startswith(".") and path.name != "DESCRIPTION.txt"]
     people = sorted((path for path in paths if path.suffix == ".mat"), key=lambda path: path.name)
     if not people:
@@ -162,14 +166,14 @@ def check(root) -> Report:
     try:
         paths, n_others = _find(root)
         description, _ = _described(root)
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
         return report
     report.found.append(description)
     for subject, path in paths.items():
         try:
             features = _load(subject, path)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
         report.found.append(f"person {subject}: {len(features)} trials, {sum(map(len, features))} windows")

@@ -21,7 +21,6 @@ as a warning:
 - a csv file whose name tells no subject is skipped.
 """
 
-import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import files_below, unreadable
+from eegemo_utils.access import files_below
+from eegemo_utils.datasets.common import DESCRIPTION, read_description, save_text
 from eegemo_utils.datasets.muse_checks import drop_copies, judge
 from eegemo_utils.datasets.muse_files import (
     HIGH_RAIL,
@@ -60,7 +60,6 @@ FACTS = {
     "papers": "gru",
 }
 STEP_UV = 2000 / 4096
-DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
 
 
 def read(root, subjects=None) -> Trials:
@@ -135,12 +134,10 @@ def _load_all(root: Path, subjects) -> _Folder:
     for recording in kept:
         folder.losses += recording.losses
         folder.decisions += recording.decisions
-    folder.description = f"Muse recordings in {root.name}"
     try:
-        if (root / DESCRIPTION).is_file():
-            folder.description = (root / DESCRIPTION).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError as error:
-        folder.faults.append(unreadable(root / DESCRIPTION, error))
+        folder.description, _ = read_description(root, f"Muse recordings in {root.name}")
+    except DatasetError as error:
+        folder.faults.append(str(error))
     return folder
 
 
@@ -266,15 +263,9 @@ def write(trials: Trials, root) -> list[Path]:
         steps = np.rint((signal + 1000) / STEP_UV).clip(0, 4095).astype(int)
         stamps = trials.times[row] if trials.times else np.arange(signal.shape[1]) / trials.info["sfreq"]
         lines = [",".join((f"{stamp:.3f}", *values)) for stamp, values in zip(stamps, levels[steps].T)]
-        _replace(path, "\n".join([",".join(["timestamps", *names]), *lines, ""]))
-    _replace(root / DESCRIPTION, trials.description + "\n")
+        save_text(path, "\n".join([",".join(["timestamps", *names]), *lines, ""]))
+    save_text(root / DESCRIPTION, trials.description + "\n")
     return paths
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(partial, path)
 
 
 def simulate(n_subjects: int = 3, *, n_recordings: int = 2, n_seconds: float = 20.0, effect: float = 1.0,

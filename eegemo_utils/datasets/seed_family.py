@@ -84,18 +84,23 @@ def check(layout: Layout, name: str, root) -> Report:
     """What a folder holds in either form; raises nothing."""
     root = Path(root)
     report = Report(name, root, ok=False)
-    for form in layout.forms(root):
+    try:
+        forms = layout.forms(root)
+    except DatasetError as error:
+        report.missing.append(f"fault: {error}")
+        return report
+    for form in forms:
         try:
             recordings, decisions = _wanted(layout, root, None, form)
             description, written = _described(layout, root, form)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
         report.found += [description] * (description not in report.found)
         report.decisions += [f"{form}: {decision}" for decision in decisions]
         _check_form(layout, root, form, recordings, written, report)
     report.ok = bool(report.found) and not report.missing
-    report.missing += [f"the form {form} is not there" for form in layout.folders if form not in layout.forms(root)]
+    report.missing += [f"the form {form} is not there" for form in layout.folders if form not in forms]
     return report
 
 
@@ -104,7 +109,7 @@ def _check_form(layout: Layout, root: Path, form: str, recordings, written: bool
     for recording in recordings:
         try:
             trials, said = load(layout, recording, complete=not written)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
         amount = f"{sum(trial.shape[1] for trial in trials) / SFREQ:.0f} s" if form == "raw" \

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal
 from eegemo_utils.datasets.mat import load_mat, names_in, save_mat
 from eegemo_utils.montage import SEED_62
@@ -59,7 +60,7 @@ class Layout:
         inner = root / self.folders[form]
         return inner if inner.is_dir() else root
 
-
+    @in_words
     def forms(self, root: Path) -> list[str]:
         """Forms that a folder seems to have."""
         inner = [form for form, name in self.folders.items() if (root / name).is_dir()]
@@ -83,6 +84,7 @@ class Recording:
     path: Path
 
 
+@in_words
 def find(layout: Layout, root: Path, form: str) -> tuple[list[Recording], list[str]]:
     """Recordings of one form by person and session, and what was decided about the files.
 
@@ -233,6 +235,7 @@ def load_default(layout: Layout, recording: Recording, complete: bool = True) ->
     return features
 
 
+@in_words
 def load_labels(layout: Layout, root: Path, form: str) -> list[str]:
     """Hold label.mat against the published labels, which are the ones used; what was decided about it.
 

@@ -136,7 +136,7 @@ def check(root) -> Report:
             found, decisions = files.find(root, form)
             description, written = _described(root)
             clips = files.clip_seconds(_top(root), written) if form == "raw" else None
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             faulty = (root / folder).is_dir() or root.name == folder
             (report.missing if faulty else absent).append(f"fault: {error}" if faulty else str(error))
             continue
@@ -153,7 +153,7 @@ def check(root) -> Report:
 def _check_file(report: Report, subject: str, session: int, path: Path, clips, written: bool) -> None:
     try:
         values, table, said = _load(subject, session, path, clips, written)
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(f"fault: {error}")
         return
     n_trials = len(table[["session", "trial"]].drop_duplicates())

@@ -1,15 +1,15 @@
 """Files of SEED-V: what they are called, when clips start and end, what is in a file, what is wrong with it."""
 
 import json
-import os
 import pickle
 import re
 from pathlib import Path
 
 import numpy as np
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets import cnt
-from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal
+from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, one_move, save_text
 from eegemo_utils.montage import SEED_62, standard_name
 from eegemo_utils.pickles import load_npz, load_pickle
 from eegemo_utils.trials import DatasetError
@@ -32,6 +32,7 @@ N_WINDOWS = tuple(tuple(int((end - start) // WINDOW_SECONDS) for start, end in z
 CLIPS = "simulated_clips.json"  # simulated recordings are shorter: their own seconds stand here
 
 
+@in_words
 def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
     """Files of one form by person and session (0: all sessions), and what was decided about the files.
 
@@ -67,6 +68,7 @@ def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
 
 # ---- signals ----
 
+@in_words
 def clip_seconds(root: Path, written: bool) -> list[list[tuple[float, float]]]:
     """Start and end of each session's clips: the published ones, or those of a folder that was written.
 
@@ -85,7 +87,7 @@ def clip_seconds(root: Path, written: bool) -> list[list[tuple[float, float]]]:
         rising = all(second < later < 1e5 for session in flat for second, later in zip([-1e-9, *session], session))
         if len(clips) != N_SESSIONS or not rising or not all(len(session) <= N_TRIALS for session in clips):
             raise ValueError("seconds that do not rise, or not three sessions of at most 15 clips")
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise DatasetError(f"{path}: expected start and end of the clips of three sessions, found {error!s:.100}. "
                            f"Simulate the recordings again.") from None
     return clips
@@ -130,9 +132,7 @@ def save_signals(path: Path, signals: list[np.ndarray], clips: list[tuple[float,
 
 def save_clips(root: Path, clips: list[list[tuple[float, float]]]) -> None:
     """Put the seconds of simulated clips beside the folders, in one move."""
-    partial = root / f".{CLIPS}.partial"
-    partial.write_text(json.dumps(clips) + "\n", encoding="utf-8")
-    os.replace(partial, root / CLIPS)
+    save_text(root / CLIPS, json.dumps(clips) + "\n")
 
 
 # ---- features ----
@@ -207,8 +207,6 @@ def save_features(path: Path, features: dict[tuple[int, int], np.ndarray]) -> Pa
         key = (session - 1) * N_TRIALS + trial - 1
         data[key] = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
         labels[key] = np.full(len(values), CODES[session - 1][trial - 1], dtype=np.float64)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with one_move(path) as partial, partial.open("wb") as file:
         np.savez(file, data=pickle.dumps(data, protocol=4), label=pickle.dumps(labels, protocol=4))
-    os.replace(partial, path)
     return path

@@ -163,7 +163,7 @@ def check(root) -> Report:
     try:
         found, ignored = tuh.walk(root, "TUAB", _parse)
         report.found.append(read_description(root, f"TUAB in {root.name}")[0])
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
         return report
     counts, people = Counter((one.split, one.label) for one in found), {one.subject for one in found}

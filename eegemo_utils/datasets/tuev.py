@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets import tuh_files as tuh
 from eegemo_utils.datasets.common import pick_subjects, read_description
 from eegemo_utils.datasets.edf_header import read_header
@@ -150,6 +151,7 @@ def load(recording: Recording, montage: str = "referential", sfreq: float = SFRE
     return Trials(windows, info, table.assign(wraps=wraps), None, f"TUEV, {name}", tuple(said))
 
 
+@in_words
 def _events_of(recording: Recording, seconds: float) -> tuple[pd.DataFrame | None, list[str], str]:
     """Events that start within the recording, what was decided, and why there are none."""
     name, path = recording.path.name, recording.path.with_suffix(".rec")
@@ -224,7 +226,7 @@ def check(root) -> Report:
     try:
         found, ignored = _walk(root)
         report.found.append(read_description(root, f"TUEV in {root.name}")[0])
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         report.missing.append(str(error))
         return report
     counts, codes = Counter(recording.split for recording in found), Counter()
@@ -235,7 +237,7 @@ def check(root) -> Report:
     for recording in tuh.check_headers(found, report):
         try:
             events, said, reason = _events_of(recording, read_header(recording.path).seconds)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
         report.decisions += said + [reason] * bool(reason)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from eegemo_utils.access import unreadable
 from eegemo_utils.trials import DatasetError
 
 LABELS = ("spsw", "gped", "pled", "eyem", "artf", "bckg")  # codes 1-6
@@ -22,7 +23,7 @@ def read_events(path) -> pd.DataFrame:
     try:
         lines = path.read_text(encoding="latin1").replace("\r\n", "\n").rstrip("\n").split("\n")
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be opened ({error.strerror or error})") from None
+        raise DatasetError(unreadable(path, error)) from None
     rows = [_event(path, number, line) for number, line in enumerate(lines, start=1)] if lines != [""] else []
     return pd.DataFrame(rows, columns=["channel", "start", "stop", "code"]).astype(
         {"channel": int, "start": float, "stop": float, "code": int})

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import tuh_files as tuh
-from eegemo_utils.datasets.common import prepare_folder
+from eegemo_utils.datasets.common import prepare_folder, save_text
 from eegemo_utils.datasets.tuev_files import BEFORE_SECONDS, LABELS, WINDOW_SECONDS
 from eegemo_utils.datasets.tuh_files import ELECTRODES, PAIRS, RATES
 from eegemo_utils.trials import DatasetError, Trials
@@ -83,7 +83,7 @@ def _write_one(path: Path, rows: pd.DataFrame, trials: Trials, picks: list[int],
 def save_events(path: Path, events) -> None:
     """Write the .rec file beside an EDF; `events` are channel, start, stop, code."""
     lines = [f"{channel},{start:.1f},{stop:.1f},{code}\n" for channel, start, stop, code in events]
-    tuh.save_text(path.with_suffix(".rec"), "".join(lines))
+    save_text(path.with_suffix(".rec"), "".join(lines))
 
 
 def _write_oddities(paths: list[Path], signal: np.ndarray, sfreq: float) -> None:

@@ -5,7 +5,6 @@ any order and among others (EKG, PHOTIC, IBI, BURSTS, SUPPR, ROC, LOC, numbers),
 second. Headers are made anonymous: a person is known by the file's name, never by the header.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import pandas as pd
 from scipy.signal import resample_poly
 
 from eegemo_utils import montage as montages
+from eegemo_utils.access import files_below, in_words
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.edf import read_edf, write_edf
 from eegemo_utils.datasets.edf_header import ANNOTATIONS, EdfHeader, read_header
@@ -59,6 +59,7 @@ class Recording:
 
 # ---- the tree ----
 
+@in_words
 def walk(root: Path, name: str, parse: Callable[[str], tuple | None]) -> tuple[list[Recording], list[str]]:
     """Recordings under a folder, by person, session and trial, and EDF files whose place says nothing.
 
@@ -73,7 +74,10 @@ def walk(root: Path, name: str, parse: Callable[[str], tuple | None]) -> tuple[l
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder. Give the one of {name} that holds the folder edf.")
     recordings, ignored = [], []
-    for path in sorted(root.rglob("*.edf")):
+    paths, faults = files_below(root, ".edf")
+    if faults:
+        raise DatasetError(faults[0])
+    for path in paths:
         facts = parse(path.relative_to(root).as_posix())
         if facts is None:
             ignored.append(path.relative_to(root).as_posix())
@@ -199,7 +203,7 @@ def check_headers(found: list[Recording], report: Report, shortest: float = 0.0)
     for recording in found:
         try:
             header, labels, odd, reason = header_of(recording, "referential", shortest)
-        except (DatasetError, OSError) as error:
+        except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
         skips += [reason] * bool(reason)
@@ -254,10 +258,3 @@ def picks_of(trials: Trials, root: Path) -> list[int]:
         raise DatasetError(f"{root}: the files need the 23 electrodes {', '.join(ELECTRODES)}; missing: "
                            f"{', '.join(missing)}. Read with montage='referential'.")
     return [names.index(standard_name(name)) for name in ELECTRODES]
-
-
-def save_text(path: Path, text: str) -> None:
-    """Write a text file in one move."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(partial, path)
