@@ -53,7 +53,8 @@ def _entry(make, trials: Trials, parameters: dict) -> Path:
                         f"{make.__qualname__} depends on is not known; cache the features it begins with")
     # Names of the parameters in any order; the order within one (of bands) has a meaning.
     plain = json.dumps([[name, parameters[name]] for name in sorted(parameters)])
-    parts = [f"{make.__module__}.{make.__qualname__}", trials.fingerprint(), plain, _code_version()]
+    about = [trials.description, trials.decisions]  # which the fingerprint leaves out
+    parts = [f"{make.__module__}.{make.__qualname__}", trials.fingerprint(), about, plain, _code_version()]
     return cache_folder() / "windows" / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.npz"
 
 
@@ -70,6 +71,7 @@ def _plain(windows: Windows, trials: Trials) -> bool:
 def _save(path: Path, windows: Windows) -> None:
     about = {"fingerprint": windows.fingerprint(), "names": windows.names, "bands": windows.bands,
              "channels": windows.info and list(windows.info["ch_names"]),
+             "description": windows.description, "decisions": windows.decisions,
              "columns": {name: str(column.dtype) for name, column in windows.table.items()}}
     columns = {f"column {number}": column.to_numpy(str if column.dtype.kind not in "biuf" else None)
                for number, (_, column) in enumerate(windows.table.items())}
@@ -95,7 +97,8 @@ def _load(path: Path, trials: Trials) -> Windows | None:
                               for number, (name, dtype) in enumerate(columns)}, index=range(len(arrays["X"])))
         picks = about["channels"] and [trials.info["ch_names"].index(name) for name in about["channels"]]
         info = picks and mne.pick_info(trials.info, picks)
-        windows = Windows(arrays["X"], table, about["names"], info, about["bands"])
+        windows = Windows(arrays["X"], table, about["names"], info, about["bands"], about["description"],
+                          tuple(about["decisions"]))
         return windows if windows.fingerprint() == about["fingerprint"] else None
     except (DatasetError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from eegemo_utils import cache
 from eegemo_utils.cache import cache_folder, cached, clear_cache
+from eegemo_utils.datasets import deap
 from eegemo_utils.features import BANDS, electrode_maps, recordings, trial_features
 from eegemo_utils.simulate import simulate_trials
 
@@ -43,6 +45,7 @@ def same(one, other):
     assert one.X.dtype == other.X.dtype
     pd.testing.assert_frame_equal(one.table, other.table)
     assert (one.names, one.bands) == (other.names, other.bands)
+    assert (one.description, one.decisions) == (other.description, other.decisions)
     assert one.info["ch_names"] == other.info["ch_names"] and one.info["sfreq"] == other.info["sfreq"]
     for left, right in zip(one.info["chs"], other.info["chs"]):
         np.testing.assert_array_equal(left["loc"], right["loc"])
@@ -78,6 +81,35 @@ def test_it_is_computed_once_and_again_when_anything_differs(folder, monkeypatch
     assert len(CALLS) == 6 and len(entries(folder)) == 6
     clear_cache()
     assert entries(folder) == []
+
+
+@pytest.mark.parametrize("make, parameters", [
+    (trial_features, {"bands": BANDS["faced"], "seconds": 0.5, "kind": "energy"}),
+    (electrode_maps, {"kinds": ("de",), "baseline": "theta_bug"}),
+])
+def test_features_are_computed_once_where_the_cache_is_asked_for(folder, tmp_path, make, parameters):
+    root = tmp_path / "data"
+    deap.write(deap.simulate(1, n_trials=2, n_seconds=2), root)
+    before = sorted(root.rglob("*")), [path.stat().st_mtime_ns for path in sorted(root.rglob("*"))]
+    make(deap.read(root), **parameters)
+    plain = make(deap.read(root), **parameters)
+    assert len(CALLS) == 2 and entries(folder) == []  # not asked for
+    computed = make(deap.read(root), **parameters, cache=True)
+    assert len(CALLS) == 3 and len(entries(folder)) == 1
+    again = make(deap.read(root), **parameters, cache=True)
+    assert len(CALLS) == 3 and plain.X.tobytes() == computed.X.tobytes() == again.X.tobytes()
+    assert same(again, plain) and again.description == "simulated DEAP cohort" and again.decisions != ()
+    (entry,) = folder.rglob("*.npz")
+    entry.write_bytes(entry.read_bytes()[:-40])
+    assert same(make(deap.read(root), **parameters, cache=True), plain) and len(CALLS) == 4
+    assert before == (sorted(root.rglob("*")), [path.stat().st_mtime_ns for path in sorted(root.rglob("*"))])
+
+
+def test_recordings_that_are_described_otherwise_have_entries_of_their_own(folder):
+    for description in ("one cohort", "another"):
+        windows = trial_features(replace(some_trials(), description=description), cache=True)
+        assert windows.description == description
+    assert len(CALLS) == 2
 
 
 def test_functions_that_may_depend_on_anything_are_refused():

@@ -3,6 +3,7 @@
 import mne
 import numpy as np
 
+from eegemo_utils.cache import cached
 from eegemo_utils.features.cutting import window_table
 from eegemo_utils.features.filters import BANDS
 from eegemo_utils.features.power import band_features
@@ -67,7 +68,7 @@ def _each_trial(trials: Trials, baseline: str, **options):
 
 
 def trial_features(trials: Trials, bands: dict = BANDS["seed"], seconds: float = 1.0, *, kind: str = "de",
-                   baseline: str = "none", method: str = "zero_phase") -> Windows:
+                   baseline: str = "none", method: str = "zero_phase", cache: bool = False) -> Windows:
     """One kind of feature of all windows of all trials.
 
     Parameters
@@ -77,6 +78,8 @@ def trial_features(trials: Trials, bands: dict = BANDS["seed"], seconds: float =
     bands, seconds, baseline, method
         See `stimulus_features`.
     kind : {"de", "energy", "power"}
+    cache : bool
+        Take what was computed before from the user's cache folder, and keep it there; see `eegemo_utils.cache`.
 
     Returns
     -------
@@ -90,16 +93,18 @@ def trial_features(trials: Trials, bands: dict = BANDS["seed"], seconds: float =
     DatasetError
         When a baseline is to be subtracted from recordings that have none.
     """
+    if cache:
+        return cached(trial_features, trials, bands=bands, seconds=seconds, kind=kind, baseline=baseline, method=method)
     made = _each_trial(trials, baseline, bands=bands, seconds=seconds, kinds=(kind,), method=method)
     parts = [features[0].astype(np.float32) for features in made]
     info = mne.pick_info(trials.info, mne.pick_types(trials.info, eeg=True))
     X = np.concatenate(parts) if parts else np.zeros((0, len(info["ch_names"]), len(bands)), np.float32)
     table = window_table(trials.table, [len(part) for part in parts], seconds)
-    return Windows(X, table, info=info, bands=tuple(bands))
+    return Windows(X, table, None, info, tuple(bands), trials.description, trials.decisions)
 
 
 def electrode_maps(trials: Trials, bands: dict = BANDS["mtcnn"], seconds: float = 0.5, *, baseline: str = "own",
-                   kinds=("de", "energy")) -> Windows:
+                   kinds=("de", "energy"), cache: bool = False) -> Windows:
     """MT-CNN's input: 8 x 9 maps of each feature and band, z-scored in each window.
 
     Parameters
@@ -108,6 +113,8 @@ def electrode_maps(trials: Trials, bands: dict = BANDS["mtcnn"], seconds: float 
         Electrodes with a cell each on the grid, see `grid_positions`.
     bands, seconds, baseline, kinds
         See `stimulus_features`.
+    cache : bool
+        As in `trial_features`.
 
     Returns
     -------
@@ -123,13 +130,15 @@ def electrode_maps(trials: Trials, bands: dict = BANDS["mtcnn"], seconds: float 
     ValueError
         When an electrode has no cell of its own.
     """
+    if cache:
+        return cached(electrode_maps, trials, bands=bands, seconds=seconds, baseline=baseline, kinds=kinds)
     info = mne.pick_info(trials.info, mne.pick_types(trials.info, eeg=True))
     parts = []
     for features in _each_trial(trials, baseline, bands=bands, seconds=seconds, kinds=kinds, method="causal"):
         parts.append(feature_maps(features, info["ch_names"]).astype(np.float32))
     X = np.concatenate(parts) if parts else np.zeros((0, len(kinds) * len(bands), 8, 9), np.float32)
     table = window_table(trials.table, [len(part) for part in parts], seconds)
-    return Windows(X, table, info=info, bands=tuple(bands))
+    return Windows(X, table, None, info, tuple(bands), trials.description, trials.decisions)
 
 
 def feature_maps(features: np.ndarray, ch_names) -> np.ndarray:
