@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from eegemo_utils.access import in_words
-from eegemo_utils.trials import DatasetError, check_microvolts
+from eegemo_utils.trials import DatasetError, Trials, check_microvolts
 
 DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
 
@@ -114,3 +115,60 @@ def eeg_signal(values: np.ndarray, names, where: str) -> np.ndarray:
                            f"or take it away.")
     check_microvolts(signal, where)
     return signal
+
+
+def stored_features(values, n_rows: int, n_bands: int, where: str) -> np.ndarray:
+    """One trial's features as they lie in MATLAB files, windows first, as float32, found to be finite.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_rows, n_windows, n_bands)
+        Or whatever else was found.
+    n_rows, n_bands : int
+        As expected.
+    where : str
+        File and trial, for the message.
+
+    Returns
+    -------
+    ndarray, shape (n_windows, n_rows, n_bands), float32
+
+    Raises
+    ------
+    DatasetError
+        When the shape is another, there is no window, or a value is no finite number.
+    """
+    array = isinstance(values, np.ndarray)
+    if not array or values.ndim != 3 or values.shape[::2] != (n_rows, n_bands) or values.dtype.kind not in "fiu" \
+            or not values.size:
+        found = f"{values.dtype} of shape {values.shape}" if array else type(values).__name__
+        raise DatasetError(f"{where}: expected numbers of shape ({n_rows}, windows, {n_bands}), found {found}. Get the "
+                           f"file again.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise DatasetError(f"{where}: values that are not finite. Get the file again, or take it away.")
+    return values
+
+
+def window_rows(table: pd.DataFrame, lengths: list[int]) -> pd.DataFrame:
+    """Each trial's row as often as it has windows; the fourth column is window (0, 1, ... in the trial)."""
+    rows = table.loc[table.index.repeat(lengths)]
+    rows.insert(3, "window", np.concatenate([np.arange(length) for length in lengths]))
+    return rows
+
+
+def places_of(names, trials: Trials, sfreq: float, where: str) -> list[int]:
+    """Where electrodes stand in trials that are to be written.
+
+    Raises
+    ------
+    DatasetError
+        When one is missing or the rate is not `sfreq`; begins with `where`, the folder and the dataset.
+    """
+    have = trials.info["ch_names"]
+    missing = [name for name in names if name not in have]
+    if missing or trials.info["sfreq"] != sfreq:
+        raise DatasetError(f"{where} needs its {len(names)} electrodes at {sfreq:g} Hz; found "
+                           f"{trials.info['sfreq']:g} Hz, missing: {', '.join(missing) or 'nothing'}")
+    return [have.index(name) for name in names]

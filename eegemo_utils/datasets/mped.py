@@ -23,7 +23,14 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.access import unreadable
-from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.common import (
+    pick_subjects,
+    places_of,
+    prepare_folder,
+    read_description,
+    stored_features,
+    window_rows,
+)
 from eegemo_utils.datasets.mat import load_mat, save_mat
 from eegemo_utils.features import BANDS, stft_bands
 from eegemo_utils.montage import SEED_62, make_info
@@ -93,21 +100,8 @@ def _load(subject: str, path: Path) -> list[np.ndarray]:
     if cells.dtype != object or cells.shape not in ((1, len(CODES)), (len(CODES), 1)):
         raise DatasetError(f"{where}: expected STFT as a cell array of {len(CODES)} trials, found {cells.dtype} of "
                            f"shape {cells.shape}. Give the folder STFT of MPED.")
-    features = []
-    for trial in TRIALS:
-        values = cells.ravel()[trial - 1]
-        found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        if not isinstance(values, np.ndarray) or values.ndim != 3 or values.shape[::2] != (len(SEED_62), N_BANDS) \
-                or values.dtype.kind not in "fiu" or not values.size:
-            raise DatasetError(f"{where}, trial {trial}: expected numbers of shape (62, windows, 5), found {found}. "
-                               f"Get the file again.")
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)
-        if not np.isfinite(values).all():
-            raise DatasetError(f"{where}, trial {trial}: values that are not finite. Get the file again, or take it "
-                               f"away.")
-        features.append(values)
-    return features
+    return [stored_features(cells.ravel()[trial - 1], len(SEED_62), N_BANDS, f"{where}, trial {trial}")
+            for trial in TRIALS]
 
 
 def read(root, subjects=None) -> Windows:
@@ -138,10 +132,7 @@ def read(root, subjects=None) -> Windows:
     tables, features = [], []
     for subject in pick_subjects(root, list(paths), subjects):
         own = _load(subject, paths[subject])
-        lengths = [len(values) for values in own]
-        table = _table(subject).loc[np.repeat(np.arange(len(TRIALS)), lengths)]
-        table.insert(3, "window", np.concatenate([np.arange(length) for length in lengths]))
-        tables.append(table)
+        tables.append(window_rows(_table(subject), [len(values) for values in own]))
         features += own
     info = make_info(SEED_62, FACTS["sfreq"])
     return Windows(np.concatenate(features), pd.concat(tables), None, info, tuple(BANDS["seed"]), description,
@@ -230,11 +221,7 @@ def write(trials: Trials, root) -> list[Path]:
 
 def _check_trials(trials: Trials, root: Path) -> list[int]:
     """Where the 62 electrodes stand in the trials."""
-    names, table = trials.info["ch_names"], trials.table
-    missing = [name for name in SEED_62 if name not in names]
-    if missing or trials.info["sfreq"] != FACTS["sfreq"]:
-        raise DatasetError(f"{root}: MPED needs its 62 electrodes at {FACTS['sfreq']:g} Hz; found "
-                           f"{trials.info['sfreq']:g} Hz, missing: {', '.join(missing) or 'nothing'}")
+    picks, table = places_of(SEED_62, trials, FACTS["sfreq"], f"{root}: MPED"), trials.table
     people = set(table["subject"])
     if people != {str(number) for number in range(1, len(people) + 1)} or len(people) > N_SUBJECTS:
         raise DatasetError(f"{root}: MPED has the people 1, 2, ... up to {N_SUBJECTS}; found "
@@ -248,7 +235,7 @@ def _check_trials(trials: Trials, root: Path) -> list[int]:
         if shortest < FACTS["sfreq"]:
             raise DatasetError(f"{root}: a trial holds a window of 1 s at least; person {subject} has one of "
                                f"{shortest / FACTS['sfreq']:g} s")
-    return [names.index(name) for name in SEED_62]
+    return picks
 
 
 def simulate(n_subjects: int = 2, *, n_seconds: float = 4.0, effect: float = 1.0, fingerprint: float = 1.0,

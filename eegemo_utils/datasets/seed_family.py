@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import seed_files as files
-from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.common import pick_subjects, places_of, prepare_folder, read_description, window_rows
 from eegemo_utils.datasets.seed_features import all_kinds
 from eegemo_utils.datasets.seed_files import BANDS, SFREQ, Layout, Recording
 from eegemo_utils.montage import SEED_62, make_info
@@ -67,12 +67,8 @@ def read_features(layout: Layout, root, subjects=None, kind: str = "de_LDS") -> 
     for recording in recordings:
         own, said = files.load_features(layout, recording, kind, complete=not written)
         decisions += said
-        lengths = [len(values) for values in own]
-        table = _table(layout, recording, len(own))
-        table = table.loc[table.index.repeat(lengths)]
-        table.insert(3, "window", np.concatenate([np.arange(length) for length in lengths]))
         features += own
-        tables.append(table)
+        tables.append(window_rows(_table(layout, recording, len(own)), [len(values) for values in own]))
     info = make_info(SEED_62, SFREQ) if layout.rows[kind] == len(SEED_62) else None
     return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=BANDS, description=description,
                    decisions=tuple(decisions))
@@ -162,11 +158,7 @@ def _check_trials(layout: Layout, trials: Trials, root: Path, form: str) -> list
     """Where the 62 electrodes stand in the trials."""
     if form not in layout.folders:
         raise DatasetError(f"{root}: {layout.title} has the forms {' and '.join(layout.folders)}, not {form!r}")
-    names, table = trials.info["ch_names"], trials.table
-    missing = [name for name in SEED_62 if name not in names]
-    if missing or trials.info["sfreq"] != SFREQ:
-        raise DatasetError(f"{root}: {layout.title} needs its 62 electrodes at {SFREQ:g} Hz; found "
-                           f"{trials.info['sfreq']:g} Hz, missing: {', '.join(missing) or 'nothing'}")
+    picks, table = places_of(SEED_62, trials, SFREQ, f"{root}: {layout.title}"), trials.table
     people = {str(number) for number in range(1, files.N_SUBJECTS + 1)}
     for (subject, session), rows in table.groupby(["subject", "session"]):
         known = subject in people and session in range(1, files.N_SESSIONS + 1)
@@ -174,7 +166,7 @@ def _check_trials(layout: Layout, trials: Trials, root: Path, form: str) -> list
             raise DatasetError(f"{root}: {layout.title} has the people 1 to 15, sessions 1 to 3 and trials 1, 2, ...; "
                                f"found person {subject}, session {session}, trials {sorted(rows['trial'])}")
         _check_session(layout, trials, root, subject, session, rows.sort_values("trial"))
-    return [names.index(name) for name in SEED_62]
+    return picks
 
 
 def _check_session(layout: Layout, trials: Trials, root: Path, subject, session, rows: pd.DataFrame) -> None:

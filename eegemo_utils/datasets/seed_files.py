@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from eegemo_utils.access import in_words
-from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal
+from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, stored_features
 from eegemo_utils.datasets.mat import load_mat, names_in, save_mat
 from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
@@ -209,18 +209,8 @@ def load_features(layout: Layout, recording: Recording, kind: str,
     pattern = re.compile(rf"{kind}([1-9]\d?)")
     names = _by_trial(layout, recording, pattern, f"{kind}1, {kind}2, ...", complete)
     trials = load_mat(path, list(names.values()))
-    features = []
-    for name in names.values():
-        values = trials[name]
-        shape = (layout.rows[kind], len(BANDS))
-        if values.ndim != 3 or values.shape[::2] != shape or values.dtype.kind not in "fiu" or not values.size:
-            raise DatasetError(f"{path}, {name}: expected numbers of shape ({shape[0]}, windows, {shape[1]}), found "
-                               f"{values.dtype} of shape {values.shape}. Give the file as it was released.")
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)
-        if not np.isfinite(values).all():
-            raise DatasetError(f"{path}, {name}: values that are not finite. Get the file again, or take it away.")
-        features.append(values)
+    features = [stored_features(trials[name], layout.rows[kind], len(BANDS), f"{path}, {name}")
+                for name in names.values()]
     published = layout.n_windows[recording.session - 1]
     off = [number for number, values in zip(names, features) if len(values) != published[number - 1]] * complete
     return features, [f"{path.name}: trial(s) {', '.join(map(str, off))} have another number of windows than is "

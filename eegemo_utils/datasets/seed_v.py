@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import seed_v_files as files
-from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.common import pick_subjects, places_of, prepare_folder, read_description, window_rows
 from eegemo_utils.datasets.seed_features import entropy_and_power
 from eegemo_utils.datasets.seed_v_files import CODES, N_SESSIONS, N_SUBJECTS, N_TRIALS, SFREQ, WINDOW_SECONDS
 from eegemo_utils.montage import SEED_62, make_info
@@ -114,9 +114,7 @@ def _load(subject: str, session: int, path: Path, clips, written: bool):
         signals, said = files.load_signals(path, clips[session - 1])
         return signals, _table(subject, [(session, trial) for trial in range(1, len(signals) + 1)]), said
     features, said = files.load_features(path, complete=not written)
-    lengths = [len(values) for values in features.values()]
-    table = _table(subject, list(features)).loc[np.repeat(np.arange(len(lengths)), lengths)]
-    table.insert(3, "window", np.concatenate([np.arange(length) for length in lengths]))
+    table = window_rows(_table(subject, list(features)), [len(values) for values in features.values()])
     return list(features.values()), table, said
 
 
@@ -217,12 +215,7 @@ def _check_trials(trials: Trials, root: Path, form: str) -> tuple[list[int], lis
     """Where the 62 electrodes stand in the trials, and when the clips of each session start and end."""
     if form not in files.FOLDERS:
         raise DatasetError(f"{root}: SEED-V has the forms raw and features, not {form!r}")
-    names, table = trials.info["ch_names"], trials.table
-    missing = [name for name in SEED_62 if name not in names]
-    if missing or trials.info["sfreq"] != SFREQ:
-        raise DatasetError(f"{root}: SEED-V needs its 62 electrodes at {SFREQ:g} Hz; found "
-                           f"{trials.info['sfreq']:g} Hz, missing: {', '.join(missing) or 'nothing'}")
-    lengths = {}
+    picks, table, lengths = places_of(SEED_62, trials, SFREQ, f"{root}: SEED-V"), trials.table, {}
     for (subject, session), rows in table.groupby(["subject", "session"]):
         rows = rows.sort_values("trial")
         known = subject in map(str, range(1, N_SUBJECTS + 1)) and session in DATES and len(rows) <= N_TRIALS
@@ -234,7 +227,7 @@ def _check_trials(trials: Trials, root: Path, form: str) -> tuple[list[int], lis
         if min(own) < WINDOW_SECONDS * SFREQ or lengths.setdefault(session, own) != own:
             raise DatasetError(f"{root}: clips of SEED-V are as long for everybody, {WINDOW_SECONDS:g} s at least; "
                                f"person {subject}, session {session} has {own} samples")
-    return [names.index(name) for name in SEED_62], [_one_after_another(lengths.get(session, [])) for session in DATES]
+    return picks, [_one_after_another(lengths.get(session, [])) for session in DATES]
 
 
 def _one_after_another(n_times: list[int]) -> list[tuple[float, float]]:
