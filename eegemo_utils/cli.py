@@ -168,7 +168,26 @@ def data_simulate(arguments: argparse.Namespace) -> int:
 
     options = {"n_subjects": arguments.subjects, "random_state": arguments.random_state}
     given = {name: value for name, value in options.items() if value is not None}
-    return written(lambda: datasets.simulate(arguments.name, arguments.folder, form=arguments.form, **given))
+    done = written(lambda: datasets.simulate(arguments.name, arguments.folder, form=arguments.form, **given))
+    return done or (draw_planted(arguments) if arguments.picture else 0)
+
+
+def draw_planted(arguments: argparse.Namespace) -> int:
+    """Draw what was put into the recordings just written beside what is found in them, read back."""
+    from . import datasets, plots
+    from .trials import Trials
+
+    trials = datasets.load(arguments.name, Path(arguments.folder).absolute())
+    if not isinstance(trials, Trials) or len(trials.info["ch_names"]) < 8:
+        print(f"eegemo: no picture: it takes signals of eight electrodes or more, and {arguments.name} has none here",
+              file=sys.stderr)
+        return 1
+    plots.use_style()
+    values = trials.table.get("valence")
+    values = trials.table["label"].astype("category").cat.codes if values is None else values
+    plots.plot_planted(trials, values).savefig(arguments.picture, metadata={"Software": None})
+    print(arguments.picture)
+    return 0
 
 
 def data_fetch(arguments: argparse.Namespace) -> int:
@@ -251,6 +270,7 @@ def command_line() -> argparse.ArgumentParser:
     simulate.add_argument("--subjects", type=int, metavar="N", help="number of people")
     simulate.add_argument("--random-state", type=int, metavar="N", help="the seed; by default 0")
     simulate.add_argument("--form", help="where a dataset has several: signals or features")
+    simulate.add_argument("--picture", metavar="FILE.png", help="also draw what was put in, and what is found of it")
     simulate.set_defaults(command=data_simulate)
     fetch = data.add_parser("fetch", help="download an open dataset, held against its owner's checksums")
     fetch.add_argument("name", metavar="NAME", help="such as eegmat")
