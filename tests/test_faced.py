@@ -311,7 +311,7 @@ def test_write_refuses_what_it_cannot_write(tmp_path, cohort):
         faced.write(faced.simulate(1, n_seconds=1.5), tmp_path / "a", "features")
     assert not (tmp_path / "a").exists()
     save(tmp_path / "b" / "Processed_data" / "sub007.pkl", noise(10))
-    with pytest.raises(DatasetError, match="holds other recordings .sub007.pkl"):
+    with pytest.raises(DatasetError, match="holds other recordings .Processed_data/sub007.pkl"):
         faced.write(cohort, tmp_path / "b")
     save(tmp_path / "c" / "Processed_data" / "sub008.pkl", noise(10))
     for form in ("raw", "features", "bids"):  # DESCRIPTION.txt would make these files a simulated cohort's
