@@ -203,6 +203,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         arguments = command_line().parse_args(split_pairs(sys.argv[1:] if words is None else words))
         return arguments.command(arguments)
+    except BrokenPipeError:  # `eegemo ... | head` has read enough
+        return 0
     except (NotebookError, ParameterError, OSError) as error:
         print(f"eegemo: {error}", file=sys.stderr)
         return 2

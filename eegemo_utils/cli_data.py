@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from .notebooks import ParameterError
 
@@ -15,7 +16,9 @@ def data_list(_arguments: argparse.Namespace) -> int:
     from . import datasets
 
     for name, facts in datasets.available().iterrows():
-        print("\n".join([str(name), *(f"    {key}: {value}" for key, value in facts.items())]))
+        lines = (fill(f"{key}: {value}", 110, initial_indent="    ", subsequent_indent="      ")
+                 for key, value in facts.items())
+        print("\n".join([str(name), *lines]))
     return 0
 
 
