@@ -65,6 +65,12 @@ def test_the_command_simulates_and_checks(tmp_path, capsys, monkeypatch):
     assert "Subject00_1.edf" in capsys.readouterr().out
     assert cli.main(["data", "check", "eegmat", folder]) == 0
     first = capsys.readouterr().out
+    picture = tmp_path / "planted.png"
+    words = ["--subjects", "2", "--picture", str(picture)]
+    assert cli.main(["data", "simulate", "deap", str(tmp_path / "deap"), *words]) == 0
+    assert picture.stat().st_size > 10_000
+    assert cli.main(["data", "simulate", "muse", str(tmp_path / "muse"), *words]) == 1
+    assert "no picture" in capsys.readouterr().err
     monkeypatch.setenv("EEGEMO_DATA", str(tmp_path))
     assert cli.main(["data", "check", "eegmat"]) == 0
     assert capsys.readouterr().out == first and "simulated" in first

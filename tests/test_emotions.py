@@ -227,8 +227,8 @@ def test_relative_paths_start_from_eegemo_data_then_from_here(tmp_path, monkeypa
 
 def test_unknown_names_and_unset_folder_are_said(monkeypatch):
     monkeypatch.delenv("EEGEMO_DATA", raising=False)
-    with pytest.raises(DatasetError, match="no dataset is called 'dead'; there are .*emotions"):
-        datasets.load("dead")
+    with pytest.raises(DatasetError, match="no dataset is called 'deep'; there are .*muse, emotions"):
+        datasets.load("deep")
     with pytest.raises(DatasetError, match="set EEGEMO_DATA"):
         datasets.load("muse")
     with pytest.raises(DatasetError, match="EEGEMO_DATA, .* is not set"):

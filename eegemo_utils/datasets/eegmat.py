@@ -54,7 +54,7 @@ FACTS = {
     "sfreq": SFREQ,
     "labels": "rest, arithmetic",
     "folders": ("eegmat", "eeg-during-mental-arithmetic-tasks-1.0.0"),
-    "papers": "gmss, multitask_cnn, tnas, labram, gru",
+    "papers": "gmss, multitask_cnn, tnas, labram",
 }
 # what each state is in the simulation: arithmetic is work, and it makes alpha smaller
 AROUSAL = {"rest": -0.5, "arithmetic": 1.0}

@@ -62,7 +62,7 @@ FACTS = {
     "sfreq": float(SFREQ),
     "labels": ", ".join(EMOTIONS) + "; or negative, positive; 12 ratings from 0 to 7",
     "folders": ("faced", "FACED", "nm000112"),
-    "papers": "gmss, multitask_cnn, tnas, labram, gru",
+    "papers": "gmss, multitask_cnn, tnas, labram",
 }
 FORMS = ("raw", "features", "bids")
 TARGETS = {"emotion": EMOTIONS, "binary": ("negative", "positive"), "valence3": ("negative", "neutral", "positive")}
