@@ -45,12 +45,18 @@ def check_microvolts(signals: np.ndarray, where: str) -> None:
                            f"by 1e3 if these are nanovolt, or look for a broken recording.")
 
 
+def _names(values) -> str:
+    """The different entries of a column, six at most."""
+    names = list(dict.fromkeys(map(str, values)))
+    return ", ".join(names[:6]) + ", ..." * (len(names) > 6)
+
+
 def _rows(n_rows: int, mask) -> np.ndarray:
     mask = np.asarray(mask)
     return np.arange(n_rows)[mask if mask.size else mask.astype(int)]  # an empty list has a dtype of float
 
 
-@dataclass
+@dataclass(repr=False)
 class Trials:
     """Recordings of any length, with one table row each.
 
@@ -118,6 +124,11 @@ class Trials:
     def __len__(self) -> int:
         return len(self.signals)
 
+    def __repr__(self) -> str:
+        return (f"<Trials: {self.description or 'no description'}: {len(self)} trials of "
+                f"{self.table['subject'].nunique()} people, {len(self.info['ch_names'])} channels, "
+                f"{self.info['sfreq']:g} Hz, labels: {_names(self.table['label'])}>")
+
     def raw(self, i: int) -> mne.io.RawArray:
         """Trial i as an MNE recording (volts), for everything MNE can plot or filter."""
         return mne.io.RawArray(self.signals[i].astype(np.float64) * 1e-6, self.info.copy(), verbose="error")
@@ -139,7 +150,7 @@ class Trials:
         return digest.hexdigest()[:12]
 
 
-@dataclass
+@dataclass(repr=False)
 class Windows:
     """Model-ready array and its table.
 
@@ -197,6 +208,10 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.X)
+
+    def __repr__(self) -> str:
+        labels = f", labels: {_names(self.table['label'])}" if "label" in self.table else ""
+        return f"<Windows: {self.description or 'no description'}: {len(self)} windows of {self.X.shape[1:]}{labels}>"
 
     def fingerprint(self) -> str:
         """Twelve hex digits that change when a value, a name, a channel, a band or the table changes; no others do."""

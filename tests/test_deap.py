@@ -325,3 +325,44 @@ def test_damaged_files_are_read_or_refused(tmp_path, form):
         assert trials is None or trials.signals[0].shape[0] == 32
 
     check()
+
+
+# ---- what can be read and still cannot be true ----
+
+def people_said(root):
+    report = deap.check(root)
+    return " ".join(deap.read(root).decisions), " ".join([*report.decisions, *report.missing])
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda data: data[:, 4].fill(7), "s01: flat, without any signal: FC5 (3 of 3 trials)"),
+    (lambda data: np.multiply(data, 0.002, out=data), "s01: the EEG has a standard deviation of 0.02 microvolt"),
+    (lambda data: np.multiply(data, 1000, out=data), "s01: the EEG has a standard deviation of 1e+04 microvolt"),
+])
+def test_signals_that_cannot_be_true_are_told(tmp_path, spoil, message):
+    arrays = small()
+    spoil(arrays["data"])
+    assert all(message in said for said in people_said(folder(tmp_path, s01=arrays)))
+
+
+def test_a_file_without_signal_is_refused(tmp_path):
+    arrays = small()
+    arrays["data"][:] = 0
+    assert "every channel is flat" in fault_of(folder(tmp_path, s01=arrays))
+
+
+def test_copies_and_missing_trials_are_told(tmp_path):
+    root = folder(tmp_path, s01=small(), s02=small(seed=1), s03=small())
+    for said in people_said(root):
+        assert "s03 and s01 hold the same signals: one of them is a copy" in said
+        assert "fewer than 40 trials: s01 (3), s02 (3), s03 (3)" in said
+    assert "same signals" not in " ".join(deap.read(root, ["s01", "s02"]).decisions)
+
+
+def test_the_order_of_channels_shows_in_the_alpha_rhythm(tmp_path, cohort):
+    deap.write(cohort, tmp_path / "right")
+    assert any("alpha is strongest" in line and "NOT" not in line for line in deap.check(tmp_path / "right").found)
+    reversed_ = [signal[::-1] for signal in cohort.signals]
+    deap.write(Trials(reversed_, cohort.info, cohort.table, None, "reversed"), tmp_path / "wrong")
+    found = deap.check(tmp_path / "wrong").found
+    assert any("alpha is strongest" in line and "NOT at the back" in line for line in found)

@@ -176,3 +176,26 @@ def test_a_split_is_checked(change, message):
 def test_a_split_of_another_table_is_refused(everyone_has_all):
     with pytest.raises(ValueError, match="row 999"):
         guard(Split("x", "by_trial", [0], [], [999]), everyone_has_all)
+
+
+# ---- groups: trials that must stay together ----
+
+def grouped():
+    """Three groups a person and class, two trials each."""
+    table = windows([(s, 1, t, "ab"[t // 2 % 2]) for s in range(3) for t in range(12)], n_windows=3)
+    return table.assign(group=table["trial"] // 2)
+
+
+def test_trials_of_one_group_stay_together():
+    table = grouped()
+    for split in [*by_trial(table, 3), *by_subject(table)]:
+        parts = [set(table.loc[rows, ["subject", "group"]].itertuples(index=False, name=None))
+                 for rows in (split.train, split.val, split.test)]
+        assert sum(map(len, parts)) == len(set().union(*parts)) == 18
+
+
+def test_a_group_on_both_sides_is_refused():
+    table = grouped()
+    split = by_trial(table.drop(columns="group"), 3, random_state=1)[0]
+    with pytest.raises(LeakError, match="group"):
+        guard(split, table)

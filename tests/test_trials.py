@@ -114,3 +114,12 @@ def test_windows_know_their_channels_and_bands():
 def test_report_says_what_is_missing():
     text = Report("muse", "folder", False, found=["one file"], missing=["a second"]).text()
     assert "cannot be read" in text and "a second" in text and "will be done:\n    nothing" in text
+
+
+def test_trials_and_windows_say_what_they_are_in_a_line():
+    assert repr(some_trials()) == "<Trials: some trials: 3 trials of 1 people, 2 channels, 100 Hz, labels: x>"
+    assert repr(some_trials(description="")).startswith("<Trials: no description: 3")
+    table = pd.DataFrame({"subject": "a", "label": list("abcdefgh")})
+    windows = Windows(np.zeros((8, 2, 5)), table, description="some windows")
+    assert repr(windows) == "<Windows: some windows: 8 windows of (2, 5), labels: a, b, c, d, e, f, ...>"
+    assert repr(Windows(np.zeros((8, 2)), table[["subject"]])) == "<Windows: no description: 8 windows of (2,)>"

@@ -15,10 +15,13 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
   DEAP_1D.py:122-123). Other code counts 5 as high (torcheeg, ``Binary``: >=), or splits at 4.5: another task;
 - where a person has both files, the .dat is read;
 - people whose files are not there are left out; other files are ignored;
+- channels without signal, EEG too small or large for microvolt, and files that hold the same signals are named;
+  `check` tells where the alpha rhythm is strongest;
 - a folder with DESCRIPTION.txt, which `write` makes, may hold fewer and shorter trials; any other must not.
 
-Traps. The files hold no channel names, so permuted channels cannot be found. The page says the baseline is
-removed: the 3 s are there. A person may have rated all videos to one side of 5, which leaves one class.
+Traps. The files hold no channel names: only the place of the alpha rhythm shows that channels are permuted. The page
+says the baseline is removed: the 3 s are there. A person may have rated all videos to one side of 5, which leaves one
+class.
 """
 
 from pathlib import Path
@@ -37,6 +40,7 @@ from eegemo_utils.datasets.deap_files import (
     SHAPE,
     SUBJECTS,
 )
+from eegemo_utils.datasets.plausible import Survey
 from eegemo_utils.montage import make_info
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -84,13 +88,14 @@ def read(root, subjects=None, target: str = "valence") -> Trials:
     root = Path(root)
     paths, decisions = files.find(root)
     description, written = read_description(root, f"DEAP in {root.name}")
-    signals, tables = [], []
+    signals, tables, survey = [], [], Survey(GENEVA, SFREQ)
     for subject in pick_subjects(root, paths, subjects):
         trials, ratings = files.load(paths[subject], strict=not written)
+        survey.add(subject, trials, str(paths[subject]))
         signals += trials
         tables.append(_table(subject, ratings, target))
     table = pd.concat(tables, ignore_index=True)
-    decisions = [*_decisions(table, target), *decisions]
+    decisions = [*_decisions(table, target), *survey.said, *survey.copies(), *decisions]
     return Trials(signals, make_info(GENEVA, SFREQ), table, None, description, tuple(decisions))
 
 
@@ -108,7 +113,10 @@ def _decisions(table: pd.DataFrame, target: str) -> list[str]:
             f"label: {target} above {THRESHOLD:g} is high; {middle} rating(s) of exactly {THRESHOLD:g} are low"]
     n_classes = table.groupby("subject")["label"].nunique()
     single = list(n_classes.index[n_classes == 1])
-    return said + [f"all trials of {', '.join(single)} have one label of {target}"] * bool(single)
+    n_trials = table.groupby("subject").size()
+    few = [f"{subject} ({count})" for subject, count in n_trials[n_trials < SHAPE[0]].items()]
+    return (said + [f"all trials of {', '.join(single)} have one label of {target}"] * bool(single)
+            + [f"fewer than {SHAPE[0]} trials: {', '.join(few)}"] * bool(few))
 
 
 def check(root) -> Report:
@@ -122,10 +130,11 @@ def check(root) -> Report:
         report.missing.append(str(error))
         return report
     report.found.append(description)
-    tables = []
+    tables, survey = [], Survey(GENEVA, SFREQ)
     for subject, path in paths.items():
         try:
             signals, ratings = files.load(path, strict=not written)
+            survey.add(subject, signals, str(path))
         except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
@@ -135,8 +144,9 @@ def check(root) -> Report:
                             + ", ".join(f"{count} {name}" for count, name in zip(high, RATINGS)))
     report.ok = bool(tables) and not report.missing
     absent = [subject for subject in SUBJECTS if subject not in paths]
-    report.missing += [f"no file of {', '.join(absent)}"] * bool(absent)
-    report.decisions += [*(_decisions(pd.concat(tables), "valence") if tables else []), *decisions]
+    report.missing += survey.copies() + [f"no file of {', '.join(absent)}"] * bool(absent)
+    report.found += survey.alpha()
+    report.decisions += [*(_decisions(pd.concat(tables), "valence") if tables else []), *survey.said, *decisions]
     return report
 
 

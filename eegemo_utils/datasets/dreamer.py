@@ -14,6 +14,7 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
 - the label is "high" when a rating is above 3, so that 3 is low, as for DEAP. Other code counts 3 as high (torcheeg,
   ``Binary``: >=): another task;
 - electrodes are taken by the names in the file, in the published order where it has none;
+- channels without signal, EEG too small or large for microvolt, and people with the same signals are named;
 - a folder with DESCRIPTION.txt, which `write` makes, may hold fewer people and clips and shorter baselines.
 
 Traps. Time comes first in the file. The headset adds an offset of thousands of microvolt, and nothing is filtered:
@@ -38,6 +39,7 @@ from eegemo_utils.datasets.dreamer_files import (
     SFREQ,
     SUBJECTS,
 )
+from eegemo_utils.datasets.plausible import Survey
 from eegemo_utils.montage import make_info
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -85,7 +87,7 @@ def read(root, subjects=None, target: str = "valence") -> Trials:
     path, decisions = files.find(Path(root))
     description, written = read_description(path.parent, f"DREAMER in {path.parent.name}")
     wanted = None if subjects is None else _numbers(path, subjects)
-    signals, rows, about = [], [], None
+    signals, rows, about, survey = [], [], None, Survey(ELECTRODES, SFREQ)
     for number, person in files.people(path, wanted):
         if number < 0:
             about = person

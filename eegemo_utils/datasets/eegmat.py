@@ -11,7 +11,8 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
 - A2-A1 and ECG are dropped; T3 T4 T5 T6 get their names of today, T7 T8 P7 P8;
 - a person with one of the two recordings is read with that one;
 - without ``subject-info.csv``, or for a person who is not in it, age and so on are not known (NaN);
-- recordings of another length than the release's are read; other EDF files are ignored.
+- recordings of another length than the release's are read; other EDF files are ignored;
+- channels without signal, EEG too small or large for microvolt, and files that hold the same signals are named.
 
 Traps. One recording per person and state: state and recording are one, so windows of a recording belong on one side
 of a split, and even scores between people can use what a recording adds. Three windows in four are rest: use balanced
@@ -39,6 +40,7 @@ from eegemo_utils.datasets.eegmat_files import (
     parse_sums,
     seconds_of,
 )
+from eegemo_utils.datasets.plausible import Survey
 from eegemo_utils.montage import make_info
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -86,16 +88,17 @@ def read(root, subjects=None) -> Trials:
     description, written = read_description(root, f"EEGMAT in {root.name}")
     info = files.load_info(root)
     chosen = {subject: paths[subject] for subject in pick_subjects(root, paths, subjects)}
-    signals, rows = [], []
+    signals, rows, survey = [], [], Survey(ELECTRODES, SFREQ)
     for subject, trials in chosen.items():
         for trial, path in sorted(trials.items()):
             signals.append(files.load(path))
+            survey.add(path.name, signals[-1:], str(path))
             rows.append({"subject": subject, "session": 1, "trial": trial, "label": LABELS[trial],
                          "seconds": signals[-1].shape[1] / SFREQ})
     table = pd.DataFrame(rows)
     known = pd.DataFrame(columns=list(COLUMNS.values()), dtype=float) if info is None else info
     table = table.join(known, on="subject")
-    decisions = [*_decisions(table, info, released=not written), *decisions]
+    decisions = [*_decisions(table, info, released=not written), *survey.said, *survey.copies(), *decisions]
     return Trials(signals, make_info(ELECTRODES, SFREQ), table, None, description, tuple(decisions))
 
 
@@ -136,21 +139,24 @@ def check(root) -> Report:
         report.missing.append(f"fault: {error}")
         return report
     report.found.append(description)
-    rows = []
+    rows, survey = [], Survey(ELECTRODES, SFREQ)
     for subject, trial, path in ((s, t, path) for s in paths for t, path in sorted(paths[s].items())):
         try:
-            seconds = files.load(path).shape[1] / SFREQ
+            signal = files.load(path)
+            survey.add(path.name, [signal], str(path))
         except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
-        rows.append({"subject": subject, "trial": trial, "label": LABELS[trial], "seconds": seconds})
+        rows.append({"subject": subject, "trial": trial, "label": LABELS[trial],
+                     "seconds": signal.shape[1] / SFREQ})
         report.found.append(f"{files.describe(path)}, {LABELS[trial]}{_against_sums(path, sums)}")
     report.ok = bool(rows) and not report.missing
     absent = [subject for subject in SUBJECTS if subject not in paths]
-    report.missing += [f"no recording of {', '.join(absent)}"] * bool(absent)
+    report.missing += survey.copies() + [f"no recording of {', '.join(absent)}"] * bool(absent)
+    report.found += survey.alpha()
     if rows:
         report.decisions += _decisions(pd.DataFrame(rows), info, released=not written)
-    report.decisions += decisions
+    report.decisions += [*survey.said, *decisions]
     return report
 
 

@@ -7,6 +7,10 @@ Every split is made from the columns of the windows' table (``subject``, ``sessi
 ``by_trial``    a whole trial (recording) stands on one side only
 ``by_subject``  a whole person stands on one side only; no window of a tested person is trained on
 
+A table may have a column ``group``: trials of a recording that share samples or a stimulus presentation and
+must stay together. It then stands in the place of ``trial`` wherever whole trials are kept on one side, and
+`guard` refuses a split that tears a group apart.
+
 `by_trial` and `by_subject` make honest folds of any table; the others are what papers print.
 """
 

@@ -70,7 +70,7 @@ def guard(split: Split, table: pd.DataFrame) -> None:
     split : Split
     table : DataFrame, one row a window
         Must hold ``trial`` (with ``subject`` and ``session`` if there are any), for ``by_subject``
-        also ``subject``.
+        also ``subject``. Where it has ``group``, that is what must not be shared, in place of ``trial``.
 
     Raises
     ------
@@ -110,8 +110,11 @@ def column(table: pd.DataFrame, name: str) -> pd.Series:
 
 
 def trial_names(table: pd.DataFrame) -> np.ndarray:
-    """One text a row, equal exactly where subject, session and trial are."""
+    """One text a row, equal exactly where subject, session and trial are; or group, where the table has it.
+
+    Trials of one group share samples or a presentation of a stimulus: for a split they are one trial.
+    """
     column(table, "trial")
-    columns = [name for name in TRIAL_KEY if name in table]
+    columns = ["group" if name == "trial" and "group" in table else name for name in TRIAL_KEY if name in table]
     names = [name + " " + column(table, name).astype(str) for name in columns]
     return names[0].str.cat(names[1:], sep=", ").to_numpy() if names[1:] else names[0].to_numpy()

@@ -33,7 +33,8 @@ def by_trial(table: pd.DataFrame, n_splits: int = 5, val_fraction: float = 0.2,
 
     Parameters
     ----------
-    table : DataFrame with ``trial``, ``label`` and, where they exist, ``subject`` and ``session``
+    table : DataFrame with ``trial``, ``label`` and, where they exist, ``subject``, ``session`` and ``group``
+        Trials of one group are dealt with as one.
     n_splits : int
         Number of folds; each trial is tested once.
     val_fraction : float

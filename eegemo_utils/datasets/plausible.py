@@ -1,0 +1,133 @@
+"""Signals that can be read and still cannot be true: without signal, in another unit, out of order, or copied."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from eegemo_utils.trials import DatasetError
+
+LOWEST_UV, HIGHEST_UV = 0.5, 500.0  # median over channels; a dead or loose electrode says nothing about the unit
+ALPHA_HZ = (8.0, 13.0)
+BACK = ("P", "O", "I", "TP")  # how names of electrodes at the back begin
+MOST_NAMES = 8
+
+
+def few(names: Collection, most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def others_ignored(names: Sequence[str]) -> list[str]:
+    """A sentence about files that are not the dataset's, by name; none where there are none."""
+    return [f"{len(names)} other file(s) ignored: {few(names)}"] * bool(names)
+
+
+def remarks(signals: Sequence[np.ndarray], names: Sequence[str], where: str) -> list[str]:
+    """What is odd about somebody's EEG: channels without signal, a size that microvolt do not have.
+
+    Parameters
+    ----------
+    signals : sequence of ndarray, each (n_chans, n_times)
+        Finite.
+    names : sequence of str
+        Channels.
+    where : str
+        Person or file, for the sentences.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    DatasetError
+        When no channel of any trial has a signal.
+    """
+    spread = np.array([signal.std(axis=1, dtype=np.float64) for signal in signals])
+    flat = np.array([np.ptp(signal, axis=1) == 0 for signal in signals])  # rounding gives constants a spread
+    if flat.all():
+        raise DatasetError(f"{where}: every channel is flat: there is no signal in it. Get the file again, or take it "
+                           f"away.")
+    n_flat = flat.sum(axis=0)
+    dead = [f"{name} ({count} of {len(flat)} trials)" for name, count in zip(names, n_flat) if count]
+    said = [f"{where}: flat, without any signal: {few(dead, MOST_NAMES)}"] * bool(dead)
+    size = float(np.median(spread[~flat]))
+    if not LOWEST_UV <= size <= HIGHEST_UV:
+        unit = "millivolt, which are to be multiplied by 1e3" if size < LOWEST_UV else "nanovolt or digital steps"
+        said.append(f"{where}: the EEG has a standard deviation of {size:.2g} microvolt (median over channels), "
+                    f"expected {LOWEST_UV:g} to {HIGHEST_UV:g}: are these {unit}?")
+    return said
+
+
+def alpha_share(signal: np.ndarray, sfreq: float) -> np.ndarray:
+    """Power of 8-13 Hz in each channel, as a share of the sum over channels; zeros where there is none."""
+    hz = np.fft.rfftfreq(signal.shape[1], 1 / sfreq)
+    centred = signal - signal.mean(axis=1, keepdims=True)  # amplifiers' offsets leak into all frequencies
+    inside = (hz >= ALPHA_HZ[0]) & (hz <= ALPHA_HZ[1])
+    power = (np.abs(np.fft.rfft(centred * np.hanning(signal.shape[1]), axis=1)) ** 2)[:, inside].sum(axis=1)
+    return power / max(power.sum(), 1e-30)
+
+
+def fingerprint(values: np.ndarray) -> str:
+    """The same for the same numbers."""
+    return hashlib.sha256(f"{values.shape}".encode() + np.ascontiguousarray(values).tobytes()).hexdigest()
+
+
+def same_signals(fingerprints: Mapping[str, str]) -> list[str]:
+    """A sentence for every file that holds what another does.
+
+    Parameters
+    ----------
+    fingerprints : mapping of str to str
+        See `fingerprint`; by person, file or recording.
+    """
+    first: dict[str, str] = {}
+    said = []
+    for name, digest in fingerprints.items():
+        if digest in first:
+            said.append(f"{name} and {first[digest]} hold the same signals: one of them is a copy")
+        first.setdefault(digest, name)
+    return said
+
+
+class Survey:
+    """Goes with a reader from file to file and says in the end what is odd about them.
+
+    Parameters
+    ----------
+    ch_names : sequence of str
+        Electrodes, in the order of the signals.
+    sfreq : float
+    """
+
+    def __init__(self, ch_names: Sequence[str], sfreq: float):
+        self.names, self.sfreq = list(ch_names), sfreq
+        self.said: list[str] = []
+        self._digests: dict[str, str] = {}
+        self._alpha = np.zeros(len(self.names))
+
+    def add(self, name: str, signals: Sequence[np.ndarray], where: str | None = None) -> None:
+        """Look at somebody's trials; `where` is for the error of `remarks`, which this raises too."""
+        self.said += [line.replace(str(where), name) for line in remarks(signals, self.names, str(where or name))]
+        self._digests[name] = fingerprint(signals[0])
+        self._alpha += alpha_share(signals[-1], self.sfreq)
+
+    def add_stored(self, name: str, values: np.ndarray) -> None:
+        """Take note of features, which are only compared with one another."""
+        self._digests[name] = fingerprint(values)
+
+    def copies(self) -> list[str]:
+        """See `same_signals`."""
+        return same_signals(self._digests)
+
+    def alpha(self) -> list[str]:
+        """Where the alpha rhythm is: files without names of channels show their order by nothing else."""
+        if not self._alpha.any():
+            return []
+        strongest = [self.names[place] for place in np.argsort(-self._alpha)[:3]]
+        behind = any(name.startswith(BACK) for name in strongest)
+        verdict = "expected at the back of the head; if not, the channels are in another order" if behind else \
+            "NOT at the back of the head, as expected: are the channels in another order?"
+        return [f"alpha is strongest at {', '.join(strongest)} ({verdict})"]
