@@ -312,3 +312,25 @@ def test_damaged_files_are_read_or_refused(tmp_path, compressed):
         assert dreamer.check(tmp_path).ok == (trials is not None)
 
     check()
+
+
+# ---- what can be read and still cannot be true ----
+
+def test_people_who_are_not_there_are_answered_with_those_who_are(tmp_path):
+    root = folder(tmp_path, content([person(), person(1)]))
+    for asked in (["nobody"], "s03", ["s01", "s23"]):
+        with pytest.raises(DatasetError, match="there are s01, s02$"):
+            dreamer.read(root, asked)
+
+
+def test_flat_channels_and_copies_are_told_by_name(tmp_path):
+    people = [person(), person(1), person()]
+    for piece in people[1]["EEG"]["stimuli"], people[1]["EEG"]["baseline"]:
+        for clip in piece.ravel():
+            clip[:, 0] = 4200.0
+    root = folder(tmp_path, content(people, EEG_Electrodes=cell(CHANNELS[::-1], row=True)))
+    report = dreamer.check(root)
+    for said in (dreamer.read(root).decisions, report.decisions + report.missing):
+        assert f"s02: flat, without any signal: {CHANNELS[-1]} (2 of 2 trials)" in said
+        assert "s03 and s01 hold the same signals: one of them is a copy" in said
+    assert any("alpha is strongest" in line for line in report.found)

@@ -312,3 +312,29 @@ def test_real_rest_and_arithmetic_score_as_they_should(real):
     apart = cross_val_score(model, X, y, groups=people, cv=LeaveOneGroupOut())
     assert mixed == pytest.approx(0.955, abs=0.02)
     assert apart == pytest.approx([0.80, 0.81, 0.83, 0.66], abs=0.06)
+
+
+# ---- what can be read and still cannot be true ----
+
+def test_copies_are_told(tmp_path):
+    by_hand(tmp_path / "Subject00_1.edf")
+    by_hand(tmp_path / "Subject00_2.edf", seed=1)
+    (tmp_path / "Subject01_1.edf").write_bytes((tmp_path / "Subject00_1.edf").read_bytes())
+    said = "Subject01_1.edf and Subject00_1.edf hold the same signals: one of them is a copy"
+    report = eegmat.check(tmp_path)
+    assert said in eegmat.read(tmp_path).decisions and said in report.missing
+    assert any("alpha is strongest" in line for line in report.found)
+
+
+def test_files_without_signal_are_refused(tmp_path):
+    flat = np.zeros((22, 1000))
+    names = [*LABELS, "ECG ECG"]
+    edf.write_edf(tmp_path / "Subject03_1.edf", flat[:21], names, 500)
+    assert "every channel is flat" in fault_of(tmp_path)
+
+
+def test_units_that_cannot_be_are_told(tmp_path):
+    by_hand(tmp_path / "Subject03_1.edf", scale=0.001)
+    said = "Subject03_1.edf: the EEG has a standard deviation of 0.016 microvolt"
+    assert any(said in line for line in eegmat.read(tmp_path).decisions)
+    assert any(said in line for line in eegmat.check(tmp_path).decisions)

@@ -86,23 +86,26 @@ def read(root, subjects=None, target: str = "valence") -> Trials:
         raise DatasetError(f"{root}: no rating is called {target!r}; there are {', '.join(RATINGS)}")
     path, decisions = files.find(Path(root))
     description, written = read_description(path.parent, f"DREAMER in {path.parent.name}")
-    wanted = None if subjects is None else _numbers(path, subjects)
+    wanted = None if subjects is None else _numbers(subjects)
     signals, rows, about, survey = [], [], None, Survey(ELECTRODES, SFREQ)
     for number, person in files.people(path, wanted):
         if number < 0:
             about = person
         else:
             more, table = _person(number, person, strict=not written)
+            survey.add(SUBJECTS[number], more, person.where)
             signals += more
             rows += table
     pick_subjects(path, _names(about.known), subjects)
     if not rows:
         raise files.nobody(path)
     order, told = files.electrode_order(path, about)
+    survey.names = _in_file(order)
     if told and order != sorted(order):
         signals = [signal[order] for signal in signals]
     table = _labelled(pd.DataFrame(rows), target)
-    decisions = [*_decisions(table, target), *told, *_people_missing(about, written), *decisions]
+    decisions = [*_decisions(table, target), *told, *_people_missing(about, written), *survey.said,
+                 *survey.copies(), *decisions]
     return Trials(signals, make_info(ELECTRODES, SFREQ), table, None, description, tuple(decisions))
 
 
@@ -110,9 +113,15 @@ def _names(numbers) -> list[str]:
     return [f"s{number + 1:02d}" for number in sorted(numbers)]
 
 
-def _numbers(path: Path, subjects) -> set[int]:
+def _numbers(subjects) -> set[int]:
+    """Places of the people asked for; who is not there at all is found out when the file has been gone through."""
     asked = [subjects] if isinstance(subjects, str) else subjects
-    return {SUBJECTS.index(subject) for subject in pick_subjects(path, SUBJECTS, asked)}
+    return {SUBJECTS.index(subject) for subject in asked if subject in SUBJECTS}
+
+
+def _in_file(order: list[int]) -> list[str]:
+    """Electrodes in the file's order of columns."""
+    return [name for _, name in sorted(zip(order, ELECTRODES))]
 
 
 def _person(number: int, person, strict: bool) -> tuple[list[np.ndarray], list[dict]]:
@@ -153,31 +162,35 @@ def _people_missing(about, written: bool) -> list[str]:
 def check(root) -> Report:
     """Say which people a file holds, what is faulty in it and what `read` does. Raises nothing."""
     report = Report(FACTS["name"], Path(root), ok=False)
-    rows = []
+    rows, survey = [], Survey(ELECTRODES, SFREQ)
     try:
         path, decisions = files.find(Path(root))
         description, written = read_description(path.parent, f"DREAMER in {path.parent.name}")
         report.found.append(description)
         for number, person in files.people(path):
             if number < 0:
-                _, told = files.electrode_order(path, person)
+                order, told = files.electrode_order(path, person)
+                survey.names = _in_file(order)
                 decisions = [*told, *_people_missing(person, written), *decisions]
             else:
-                rows += _checked(report, number, person, strict=not written)
+                rows += _checked(report, survey, number, person, strict=not written)
     except DatasetError as error:
         report.missing.append(f"fault: {error}")
         return report
     if not rows and not report.missing:
         report.missing.append(f"fault: {files.nobody(path)}")
     report.ok = not report.missing
+    report.found += survey.alpha()
+    report.missing += survey.copies()
     if rows:
-        report.decisions += [*_decisions(_labelled(pd.DataFrame(rows), "valence"), "valence"), *decisions]
+        report.decisions += [*_decisions(_labelled(pd.DataFrame(rows), "valence"), "valence"), *survey.said, *decisions]
     return report
 
 
-def _checked(report: Report, number: int, person, strict: bool) -> list[dict]:
+def _checked(report: Report, survey: Survey, number: int, person, strict: bool) -> list[dict]:
     try:
-        _, rows = _person(number, person, strict)
+        signals, rows = _person(number, person, strict)
+        survey.add(SUBJECTS[number], signals, person.where)
     except DatasetError as error:
         report.missing.append(f"fault: {error}")
         return []

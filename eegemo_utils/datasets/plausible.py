@@ -45,15 +45,22 @@ def remarks(signals: Sequence[np.ndarray], names: Sequence[str], where: str) -> 
     DatasetError
         When no channel of any trial has a signal.
     """
+    return _told(where, names, *_measure(signals, where))
+
+
+def _measure(signals: Sequence[np.ndarray], where: str) -> tuple[np.ndarray, int, float]:
+    """In how many trials each channel is flat, the number of trials, the median standard deviation of the others."""
     spread = np.array([signal.std(axis=1, dtype=np.float64) for signal in signals])
     flat = np.array([np.ptp(signal, axis=1) == 0 for signal in signals])  # rounding gives constants a spread
     if flat.all():
         raise DatasetError(f"{where}: every channel is flat: there is no signal in it. Get the file again, or take it "
                            f"away.")
-    n_flat = flat.sum(axis=0)
-    dead = [f"{name} ({count} of {len(flat)} trials)" for name, count in zip(names, n_flat) if count]
+    return flat.sum(axis=0), len(flat), float(np.median(spread[~flat]))
+
+
+def _told(where: str, names: Sequence[str], n_flat: np.ndarray, n_trials: int, size: float) -> list[str]:
+    dead = [f"{name} ({count} of {n_trials} trials)" for name, count in zip(names, n_flat) if count]
     said = [f"{where}: flat, without any signal: {few(dead, MOST_NAMES)}"] * bool(dead)
-    size = float(np.median(spread[~flat]))
     if not LOWEST_UV <= size <= HIGHEST_UV:
         unit = "millivolt, which are to be multiplied by 1e3" if size < LOWEST_UV else "nanovolt or digital steps"
         said.append(f"{where}: the EEG has a standard deviation of {size:.2g} microvolt (median over channels), "
@@ -98,25 +105,30 @@ class Survey:
     Parameters
     ----------
     ch_names : sequence of str
-        Electrodes, in the order of the signals.
+        Electrodes, in the order of the signals; ``names`` may be changed as long as nothing was asked.
     sfreq : float
     """
 
     def __init__(self, ch_names: Sequence[str], sfreq: float):
         self.names, self.sfreq = list(ch_names), sfreq
-        self.said: list[str] = []
+        self._found: dict[str, tuple] = {}
         self._digests: dict[str, str] = {}
         self._alpha = np.zeros(len(self.names))
 
     def add(self, name: str, signals: Sequence[np.ndarray], where: str | None = None) -> None:
-        """Look at somebody's trials; `where` is for the error of `remarks`, which this raises too."""
-        self.said += [line.replace(str(where), name) for line in remarks(signals, self.names, str(where or name))]
+        """Look at somebody's trials; `where` is for the error of `remarks`, which this raises."""
+        self._found[name] = _measure(signals, where or name)
         self._digests[name] = fingerprint(signals[0])
         self._alpha += alpha_share(signals[-1], self.sfreq)
 
     def add_stored(self, name: str, values: np.ndarray) -> None:
         """Take note of features, which are only compared with one another."""
         self._digests[name] = fingerprint(values)
+
+    @property
+    def said(self) -> list[str]:
+        """The `remarks` about everybody."""
+        return [line for name, found in self._found.items() for line in _told(name, self.names, *found)]
 
     def copies(self) -> list[str]:
         """See `same_signals`."""
