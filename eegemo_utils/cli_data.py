@@ -28,7 +28,8 @@ def data_check(arguments: argparse.Namespace) -> int:
     from .trials import DatasetError
 
     words = [word for word in (arguments.name, *arguments.words) if word]
-    name = words.pop(0) if len(words) > 1 or set(words) & set(datasets.MODULES) else None
+    named = words[:1] and words[0] in datasets.MODULES and not (len(words) == 1 and Path(words[0]).exists())
+    name = words.pop(0) if named or len(words) > 1 else None
     if len(words) > 1:
         raise ParameterError(f"One dataset and one folder, please, not {' '.join(words)}.")
     try:
@@ -45,7 +46,9 @@ def data_simulate(arguments: argparse.Namespace) -> int:
     from . import datasets
 
     options = {"n_subjects": arguments.subjects, "random_state": arguments.random_state}
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None} | dict(arguments.option)
+    if arguments.picture and Path(arguments.picture).suffix not in (".png", ".svg", ".pdf"):
+        raise ParameterError(f"A picture is a .png, .svg or .pdf file, not {arguments.picture}.")
     done = written(lambda: datasets.simulate(arguments.name, arguments.folder, form=arguments.form, **given))
     return done or (draw_planted(arguments) if arguments.picture else 0)
 
@@ -66,6 +69,16 @@ def draw_planted(arguments: argparse.Namespace) -> int:
     plots.plot_planted(trials, values).savefig(arguments.picture, metadata={"Software": None})
     print(arguments.picture)
     return 0
+
+
+def number(text: str) -> str | int | float:
+    """Return a word of the command line as the number that it is, or as it is."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 def data_fetch(arguments: argparse.Namespace) -> int:
@@ -101,6 +114,8 @@ def add_data(commands: argparse._SubParsersAction) -> None:
     simulate.add_argument("folder", metavar="FOLDER")
     simulate.add_argument("--subjects", type=int, metavar="N", help="number of people")
     simulate.add_argument("--random-state", type=int, metavar="N", help="the seed; by default 0")
+    simulate.add_argument("-p", dest="option", nargs=2, action="append", default=[], type=number,
+                          metavar=("NAME", "VALUE"), help="such as effect 0, n_seconds 60; may be repeated")
     simulate.add_argument("--form", help="where a dataset has several: signals or features")
     simulate.add_argument("--picture", metavar="FILE.png", help="also draw what was put in, and what is found of it")
     simulate.set_defaults(command=data_simulate)

@@ -50,13 +50,65 @@ def test_other_recordings_are_not_overwritten(tmp_path):
 def test_unknown_words_are_named(tmp_path):
     with pytest.raises(DatasetError, match="no dataset is called 'dep'"):
         datasets.simulate("dep", tmp_path)
-    with pytest.raises(DatasetError, match="n_people is none of them"):
+    with pytest.raises(DatasetError, match="simulate of deap takes n_subjects.*, not n_people"):
         datasets.simulate("deap", tmp_path, n_people=3)
+    with pytest.raises(DatasetError, match="read of deap takes subjects, target, not form"):
+        datasets.load("deap", tmp_path, form="mat")
+    with pytest.raises(DatasetError, match="simulate deap: 1 to 32 people"):
+        datasets.simulate("deap", tmp_path / "new", n_subjects=0)
+    with pytest.raises(DatasetError, match="no folder given"):
+        datasets.simulate("deap", "")
     with pytest.raises(DatasetError, match="one form only"):
         datasets.simulate("muse", tmp_path, form="features")
     with pytest.raises(DatasetError, match="cannot be downloaded.*Queen Mary.*eegmat"):
         datasets.fetch("deap", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_real_files_are_not_called_simulated(tmp_path):
+    (tmp_path / "Subject00_1.edf").write_bytes(b"a recording")
+    with pytest.raises(DatasetError, match="holds other files .Subject00_1.edf"):
+        datasets.simulate("deap", tmp_path, **SMALL["deap"])
+    own = tmp_path / "notes"
+    own.mkdir()
+    (own / "DESCRIPTION.txt").write_text("my notes about a real study")
+    with pytest.raises(DatasetError, match="holds other files .DESCRIPTION.txt"):
+        datasets.simulate("muse", own)
+    assert (own / "DESCRIPTION.txt").read_text() == "my notes about a real study"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Subject00_1.edf", "notes"]
+    with pytest.raises(DatasetError, match="is a file"):
+        datasets.simulate("deap", tmp_path / "Subject00_1.edf", **SMALL["deap"])
+
+
+@pytest.mark.parametrize("name, part", [("eegmat", "Subject00_1.edf"), ("tuab", "edf"), ("muse", None)])
+def test_a_part_of_simulated_recordings_is_simulated(tmp_path, name, part):
+    files = datasets.simulate(name, tmp_path / "all" / "in", **SMALL[name])
+    whole = tmp_path / "all" / "in"
+    if name == "eegmat":
+        assert datasets.load("eeg_folder", whole / part).description.startswith("simulated")
+    elif part:
+        assert datasets.load(name, whole / part).description.startswith("simulated")
+    else:
+        assert datasets.load(name, tmp_path / "all").description.startswith("simulated")
+        assert datasets.load(name, files[0]).description.startswith("simulated")
+
+
+def test_an_interrupted_simulation_is_not_taken_for_whole(tmp_path, monkeypatch):
+    write = datasets.deap.write
+
+    def cut(trials, root):
+        write(trials, root)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets.deap, "write", cut)
+    with pytest.raises(KeyboardInterrupt):
+        datasets.simulate("deap", tmp_path / "deap", **SMALL["deap"])
+    assert not datasets.check(tmp_path / "deap").ok
+    with pytest.raises(DatasetError, match="Run the same command again"):
+        datasets.load("deap", tmp_path / "deap")
+    monkeypatch.setattr(datasets.deap, "write", write)
+    datasets.simulate("deap", tmp_path / "deap", **SMALL["deap"])
+    assert datasets.check(tmp_path / "deap").ok and len(datasets.load("deap", tmp_path / "deap"))
 
 
 def test_the_command_simulates_and_checks(tmp_path, capsys, monkeypatch):
@@ -79,3 +131,9 @@ def test_the_command_simulates_and_checks(tmp_path, capsys, monkeypatch):
     assert "deap" in capsys.readouterr().err.lower()
     assert cli.main(["data", "fetch", "seed", folder]) == 1
     assert cli.main(["data", "check", "eegmat", folder, "more"]) == 2
+    few = ["-p", "n_trials", "2", "-p", "effect=0", "-p", "n_seconds", "4.5"]
+    assert cli.main(["data", "simulate", "deap", str(tmp_path / "none"), "--subjects", "1", *few]) == 0
+    assert datasets.load("deap", tmp_path / "none").signals[1].shape == (32, 960)
+    assert cli.main(["data", "simulate", "deap", str(tmp_path / "x"), "--picture", "x.jpeg"]) == 2
+    assert cli.main(["data", "simulate", "deap", str(tmp_path / "x"), "--subjects", "0"]) == 1
+    assert not (tmp_path / "x").exists()

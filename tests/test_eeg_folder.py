@@ -12,6 +12,7 @@ import scipy.io
 from hypothesis import given
 from mutate import MUTATED, mutations, reads_or_refuses
 from test_edf import by_hand as edf_by_hand
+from test_edf import with_limits
 
 from eegemo_utils.datasets import edf, eeg_folder
 from eegemo_utils.trials import DatasetError, Trials
@@ -221,6 +222,17 @@ def test_faulty_files_are_skipped_by_name(tmp_path, make, name, message):
         raise DatasetError(skipped[0])
     report = eeg_folder.check(root)
     assert report.ok and (skipped == report.missing or "microvolt" in message)  # signals are not read
+
+
+def test_a_signal_without_limits_matters_only_where_it_is_asked_for(tmp_path):
+    save_edf(tmp_path / "a.edf", ("Fp1", "Cz", "IBI"))
+    save_edf(tmp_path / "b.edf", ("Fp1", "Cz", "IBI"))
+    path = tmp_path / "b.edf"
+    path.write_bytes(with_limits(with_limits(path.read_bytes(), 1, 0, 0), 2, 0, 0))
+    trials = eeg_folder.read(tmp_path)
+    assert trials.table["file"].tolist() == ["a.edf"]
+    assert "skipped: " + str(path) + ": signal 'Cz': the physical limits must differ" in " ".join(trials.decisions)
+    assert eeg_folder.read(tmp_path, ch_names=["Fp1"]).table["file"].tolist() == ["a.edf", "b.edf"]
 
 
 def test_folders_without_eeg_are_refused(tmp_path):

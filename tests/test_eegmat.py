@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from test_edf import field
+from test_edf import field, with_limits
 
 from eegemo_utils import datasets, montage
 from eegemo_utils.datasets import edf, eegmat, eegmat_files
@@ -177,6 +177,18 @@ def test_only_the_people_asked_for_are_opened(tmp_path):
 def test_faulty_files_are_named(tmp_path, options, message):
     by_hand(tmp_path / "Subject03_1.edf", **options)
     assert message in fault_of(tmp_path)
+
+
+def test_a_signal_without_limits_matters_only_where_it_is_asked_for(tmp_path):
+    path = tmp_path / "Subject03_1.edf"
+    by_hand(path)
+    content = path.read_bytes()
+    expected = eegmat.read(tmp_path).signals[0]
+    path.write_bytes(with_limits(content, len(LABELS), 0, 0))  # ECG
+    np.testing.assert_array_equal(eegmat.read(tmp_path).signals[0], expected)
+    assert eegmat.check(tmp_path).ok
+    path.write_bytes(with_limits(content, 0, 0, 0))
+    assert "signal 'EEG Fp1': the physical limits must differ, found 0 twice" in fault_of(tmp_path)
 
 
 @pytest.mark.parametrize("content, message", [(b"", "found 0 bytes"), (b"x" * 999, "expected an EDF file")])

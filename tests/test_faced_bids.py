@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from mutate import MUTATED, mutations, reads_or_refuses
+from test_edf import with_limits
 
 from eegemo_utils.datasets import bdf, faced
 from eegemo_utils.datasets.faced_bids import COHORT_1, COHORT_2, EVENT_COLUMNS, IN_VOLT, RATE_250, read_table
@@ -84,6 +85,17 @@ def test_bdf_by_hand_is_read_as_mne_does(tmp_path):
     raw = mne.io.read_raw_bdf(path, verbose="error")
     np.testing.assert_allclose(values[::-1], raw.get_data() * 1e6, rtol=1e-9, atol=1e-6)
     np.testing.assert_array_equal(bdf.read_bdf(path, header, [0], 3, 6), values[1:, 3:6])
+
+
+def test_a_signal_without_limits_matters_only_where_it_is_asked_for(tmp_path):
+    path = tmp_path / "tiny.bdf"
+    whole = bdf_bytes(np.arange(16).reshape(2, 8), ["Fz", "Status"], 4)
+    path.write_bytes(whole)
+    expected = bdf.read_bdf(path, bdf.read_header(path), [0], 0, 8)
+    path.write_bytes(with_limits(whole, 1, 0, 0))
+    np.testing.assert_array_equal(bdf.read_bdf(path, bdf.read_header(path), [0], 0, 8), expected)
+    with pytest.raises(DatasetError, match="signal 'Status': the physical limits must differ"):
+        bdf.read_bdf(path, bdf.read_header(path), [0, 1], 0, 8)
 
 
 def test_written_bdf_is_read_by_mne(tmp_path):

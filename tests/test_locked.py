@@ -56,10 +56,11 @@ def test_a_locked_file_is_a_fault_that_names_it(written, locked, name, form):
     assert name != "mped" or "sim01" not in message + report  # people's names are in the files' names
 
 
+@pytest.mark.parametrize("which", ["root", "file's folder"])
 @pytest.mark.parametrize("name, form", FORMS)
-def test_a_locked_folder_is_a_fault_that_names_it(written, locked, name, form):
+def test_a_locked_folder_is_a_fault_that_names_it(written, locked, name, form, which):
     root, paths = written(name, form)
-    folder = Path(paths[0]).parent
+    folder = {"root": Path(root), "file's folder": Path(paths[0]).parent}[which]
     locked(folder)
     message, report, ok = told(root, name, form)
     assert not ok and str(folder) in message and WORDS in message and WORDS in report

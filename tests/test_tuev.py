@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from mutate import MUTATED, mutations, reads_or_refuses
 from scipy.signal import butter, sosfiltfilt
+from test_edf import with_limits
 from tuh_recordings import LABELS, edf_bytes, noise, save
 
 from eegemo_utils.datasets import tuev
@@ -56,6 +57,20 @@ def released_window(signals, start, stop, sfreq=200):
     first, last = np.where(times >= start)[0][0], np.where(times >= stop)[0][0]
     offset = signals.shape[1]
     return np.concatenate([signals] * 3, axis=1)[:, offset + first - 2 * sfreq: offset + last + 2 * sfreq]
+
+
+def test_a_signal_without_limits_matters_only_where_it_is_asked_for(tmp_path):
+    make(tmp_path)
+    other = tmp_path / TRAIN.replace("00000001", "00000002")
+    other.with_suffix(".rec").write_bytes(TWO_EVENTS.encode())
+    other.write_bytes(with_limits(edf_bytes(noise(12, 200), LABELS, 200), 17, 5, 5))  # A2
+    path = tmp_path / TRAIN
+    path.write_bytes(with_limits(edf_bytes(noise(12, 200), LABELS, 200, extra=("BURSTS",)), 23, 0, 0))
+    trials = tuev.read(tmp_path)
+    assert set(trials.table["file"]) == {path.name} and trials.decisions[0] == "1 of 2 recordings skipped"
+    assert trials.decisions[1].startswith(f"{other.name}: skipped, signal 'EEG A2-REF': the physical limits")
+    assert "1 of 2 recordings are skipped" in tuev.check(tmp_path).decisions
+    assert len(tuev.read(tmp_path, montage="bipolar16").table["file"].unique()) == 2  # which has no A2
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5, 1.999, 7.123, 9.5, 10.9])

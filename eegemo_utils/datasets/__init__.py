@@ -34,6 +34,7 @@ MODULES = {module.FACTS["name"]: module for module in (
     mobi, muse, emotions, eeg_folder)}
 # What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one
 # of EEG files without a csv.
+UNFINISHED = ".unfinished"  # lies in a folder while simulated files are written into it
 SIGNS = {
     "emotions": ("emotions.csv",),
     "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
@@ -120,7 +121,25 @@ def load(name: str, root="", **options) -> Trials | Windows:
         When the name is unknown, the path is missing or the data is faulty.
     """
     module = _module(name)
-    return module.read(resolve_root(root, module.FACTS["folders"]), **options)
+    _known_options(name, "read", options)
+    folder = resolve_root(root, module.FACTS["folders"])
+    _finished(folder)
+    return module.read(folder, **options)
+
+
+def _known_options(name: str, what: str, options: dict) -> None:
+    """Refuse options that a dataset's function does not take."""
+    takes = [known for known in inspect.signature(getattr(MODULES[name], what)).parameters if known != "root"]
+    unknown = [option for option in options if option not in takes]
+    if unknown:
+        raise DatasetError(f"{what} of {name} takes {', '.join(takes) or 'nothing more'}, not {', '.join(unknown)}")
+
+
+def _finished(folder: Path) -> None:
+    """Refuse a folder in which writing simulated files was interrupted."""
+    if (folder / UNFINISHED).exists():
+        raise DatasetError(f"{folder}: simulated files were being written and not all of them are there. Run the same "
+                           f"command again, or give a new folder.")
 
 
 def _recognise(path: Path) -> str:
@@ -156,7 +175,12 @@ def check(path, name: str | None = None) -> Report:
     """
     module = None if name is None else _module(name)
     root = resolve_root(path, () if module is None else module.FACTS["folders"])
-    return (module or MODULES[_recognise(root)]).check(root)
+    module = module or MODULES[_recognise(root)]
+    try:
+        _finished(root)
+    except DatasetError as error:
+        return Report(module.FACTS["name"], root, ok=False, missing=[str(error)])
+    return module.check(root)
 
 
 def simulate(name: str, root, form: str | None = None, **options) -> list[Path]:
@@ -181,16 +205,33 @@ def simulate(name: str, root, form: str | None = None, **options) -> list[Path]:
     Raises
     ------
     DatasetError
-        When the name, the form or an option is unknown, or the folder cannot be used.
+        When the name, the form or an option is unknown or out of range, or the folder cannot be used.
     """
     module = _module(name)
-    known = inspect.signature(module.simulate).parameters
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise DatasetError(f"{name} is simulated with {', '.join(known)}; {', '.join(unknown)} is none of them")
+    _known_options(name, "simulate", options)
+    if not str(root):
+        raise DatasetError("no folder given: name a new one")
     if form is not None and "form" not in inspect.signature(module.write).parameters:
         raise DatasetError(f"{name} is written in one form only; leave form={form!r} out")
-    return module.write(module.simulate(**options), root, **({} if form is None else {"form": form}))
+    try:
+        made = module.simulate(**options)
+    except ValueError as error:
+        raise DatasetError(f"simulate {name}: {error}") from error
+    folder = Path(root)
+    if folder.exists() and not folder.is_dir():
+        raise DatasetError(f"{folder}: is a file. Give a folder.")
+    mark, new = folder / UNFINISHED, not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    try:
+        files = module.write(made, root, **({} if form is None else {"form": form}))
+    except DatasetError:
+        mark.unlink(missing_ok=True)
+        if new:
+            folder.rmdir()
+        raise
+    mark.unlink()
+    return files
 
 
 def fetch(name: str, root, **options) -> list[Path]:

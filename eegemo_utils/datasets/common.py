@@ -33,20 +33,30 @@ def pick_subjects(root, known, subjects) -> list[str]:
     if subjects is None:
         return list(known)
     asked = [subjects] if isinstance(subjects, str) else list(subjects)
+    if not asked:
+        raise DatasetError(f"{root}: subjects is an empty list. Leave it out to read all people: {', '.join(known)}.")
     unknown = [subject for subject in asked if subject not in known]
-    if unknown or not asked:
-        raise DatasetError(f"{root}: no files of {', '.join(map(str, unknown)) or 'nobody'}; "
-                           f"there are {', '.join(known)}")
+    if unknown:
+        text = "" if all(isinstance(name, str) for name in unknown) else f" Names are text, such as {known[0]!r}."
+        raise DatasetError(f"{root}: no files of {', '.join(map(str, unknown))}; there are {', '.join(known)}.{text}")
     return [subject for subject in known if subject in asked]
 
 
 @in_words
 def read_description(root, otherwise: str) -> tuple[str, bool]:
-    """What a folder says of itself, and whether `prepare_folder` made it say so."""
+    """What a folder says of itself, and whether `prepare_folder` made it say so.
+
+    A file, or a folder inside the one that was written, is what that one says where it says "simulated": simulated
+    recordings must not lose that word when somebody names a part of them.
+    """
     path = Path(root) / DESCRIPTION
-    if not path.is_file():
-        return otherwise, False
-    return path.read_text(encoding="utf-8", errors="replace").strip() or otherwise, True
+    if path.is_file():
+        return path.read_text(encoding="utf-8", errors="replace").strip() or otherwise, True
+    for folder in Path(root).absolute().parents[:3]:
+        if (folder / DESCRIPTION).is_file():
+            text = (folder / DESCRIPTION).read_text(encoding="utf-8", errors="replace").strip()
+            return (text, True) if text.startswith("simulated") else (otherwise, False)
+    return otherwise, False
 
 
 def prepare_folder(root, text: str, present, mine) -> None:
@@ -64,14 +74,23 @@ def prepare_folder(root, text: str, present, mine) -> None:
     Raises
     ------
     DatasetError
-        When other recordings lie there, which would be read together with these, or the originals might.
+        When other recordings lie there, which would be read together with these, or the originals might; when
+        anything lies there that was not written with the same description, and would be taken for simulated.
     """
-    path = Path(root) / DESCRIPTION
-    others = set(present) - set(mine) if path.is_file() else set(present)
+    root = Path(root)
+    path = root / DESCRIPTION
+    if root.exists() and not root.is_dir():
+        raise DatasetError(f"{root}: is a file. Give a folder.")
+    own = path.is_file() and path.read_text(encoding="utf-8", errors="replace").strip() == text.strip()
+    others = set(present) - set(mine) if own else set(present)
     if others:
         raise DatasetError(f"{root}: holds other recordings ({min(others).relative_to(root).as_posix()}, ...), which "
                            f"would be read together with these or replaced. Give a new folder.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [] if own or not root.exists() else sorted(file.name for file in root.iterdir() if file.name[0] != ".")
+    if files:
+        raise DatasetError(f"{root}: holds other files ({files[0]}, ...), which would be called {text!r} from then on. "
+                           f"Give a new folder.")
+    root.mkdir(parents=True, exist_ok=True)
     save_text(path, text + "\n")
 
 

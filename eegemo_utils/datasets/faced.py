@@ -33,6 +33,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.access import in_words
 from eegemo_utils.datasets import faced_bids as bids
 from eegemo_utils.datasets import faced_files as files
 from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description, save_text
@@ -125,6 +126,7 @@ def read(root, subjects=None, form: str = "raw", *, target: str = "emotion", fea
     return Trials(signals, info, table, None, description, tuple(decisions))
 
 
+@in_words
 def _find(root: Path, form: str, feature: str) -> tuple[str, dict[str, Path]]:
     """Form and files by person; raw stands for BIDS where there are no pickles."""
     paths = {} if form == "bids" else files.find(root, form, feature)

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import unreadable
+from eegemo_utils.access import in_words, unreadable
 from eegemo_utils.datasets.common import (
     pick_subjects,
     places_of,
@@ -59,6 +59,7 @@ FELT = {"neutral": (0.0, 0.0), "joy": (0.9, 0.5), "funny": (0.8, 0.8), "anger": 
 
 # ---- reading ----
 
+@in_words
 def _folder(root: Path) -> Path:
     """Where the files lie: the folder itself, or below it."""
     inner = [root / FOLDER, root / FOLDER.name, root]

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.access import files_below
-from eegemo_utils.datasets.common import DESCRIPTION, read_description, save_text
+from eegemo_utils.datasets.common import prepare_folder, read_description, save_text
 from eegemo_utils.datasets.muse_checks import drop_copies, judge
 from eegemo_utils.datasets.muse_files import (
     HIGH_RAIL,
@@ -135,7 +135,10 @@ def _load_all(root: Path, subjects) -> _Folder:
         folder.losses += recording.losses
         folder.decisions += recording.decisions
     try:
-        folder.description, _ = read_description(root, f"Muse recordings in {root.name}")
+        folder.description, described = read_description(root, f"Muse recordings in {root.name}")
+        inside = {recording.path.parent for recording in kept} if not described else ()
+        texts = sorted(text for text, known in (read_description(path, "") for path in inside) if known)
+        folder.description = next((text for text in texts if text.startswith("simulated")), folder.description)
     except DatasetError as error:
         folder.faults.append(str(error))
     return folder
@@ -246,17 +249,13 @@ def write(trials: Trials, root) -> list[Path]:
         raise DatasetError(f"{root}: cannot name the recordings <subject>-<label>-<session>.csv, each once: "
                            f"{bad[0]}. Names may not hold '-' or '/'; two trials need different subject, "
                            f"label or session.")
-    others = [path.name for path in files_below(root, ".csv")[0] if path not in paths]
-    if others:
-        raise DatasetError(f"{root}: holds other recordings ({others[0]}, ...), which would be read together "
-                           f"with these. Give a new folder.")
     names = [*MUSE_CHANNELS, MUSE_AUX]
     missing = [name for name in names if name not in trials.info["ch_names"]]
     if missing:
         raise DatasetError(f"{root}: a Muse file needs the signals {', '.join(names)}; "
                            f"{', '.join(missing)} missing")
     picks = [trials.info["ch_names"].index(name) for name in names]
-    root.mkdir(parents=True, exist_ok=True)
+    prepare_folder(root, trials.description, files_below(root, ".csv")[0], paths)
     levels = np.array([f"{level * STEP_UV - 1000:.3f}" for level in range(4096)], dtype=object)
     for row, path in enumerate(paths):
         signal = trials.signals[row][picks]
@@ -264,7 +263,6 @@ def write(trials: Trials, root) -> list[Path]:
         stamps = trials.times[row] if trials.times else np.arange(signal.shape[1]) / trials.info["sfreq"]
         lines = [",".join((f"{stamp:.3f}", *values)) for stamp, values in zip(stamps, levels[steps].T)]
         save_text(path, "\n".join([",".join(["timestamps", *names]), *lines, ""]))
-    save_text(root / DESCRIPTION, trials.description + "\n")
     return paths
 
 

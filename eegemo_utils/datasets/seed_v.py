@@ -129,14 +129,18 @@ def check(root) -> Report:
     """Say which recordings a folder holds in which form, which are damaged and what `read` does. Raises nothing."""
     root = Path(root)
     report, absent = Report(FACTS["name"], root, ok=False), []
-    for form, folder in files.FOLDERS.items():
+    try:
+        held = files.forms(root)
+    except DatasetError as error:
+        report.missing.append(f"fault: {error}")
+        return report
+    for form in files.FOLDERS:
         try:
             found, decisions = files.find(root, form)
             description, written = _described(root)
             clips = files.clip_seconds(_top(root), written) if form == "raw" else None
         except DatasetError as error:
-            faulty = (root / folder).is_dir() or root.name == folder
-            (report.missing if faulty else absent).append(f"fault: {error}" if faulty else str(error))
+            (report.missing if form in held else absent).append(f"fault: {error}" if form in held else str(error))
             continue
         report.found += [description] * (description not in report.found)
         report.decisions += [f"{form}: {decision}" for decision in decisions]

@@ -33,6 +33,12 @@ CLIPS = "simulated_clips.json"  # simulated recordings are shorter: their own se
 
 
 @in_words
+def forms(root: Path) -> list[str]:
+    """Forms that the folder has by its own name or that of one in it."""
+    return [form for form, name in FOLDERS.items() if (root / name).is_dir() or root.name == name]
+
+
+@in_words
 def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
     """Files of one form by person and session (0: all sessions), and what was decided about the files.
 

@@ -8,7 +8,8 @@ Layout, release 3.0.1 (flat) and 2.0.0 (a folder a person and visit)::
 What the reader decides, and says in ``Trials.decisions`` and in the report of `check`:
 
 - channels are picked by name, in the order of LaBraM: 23 electrodes ("referential"), or 16 or 22 differences of them;
-- recordings that lack one of these electrodes are skipped, counted and named. The released script skips as well, and
+- recordings that lack one of these electrodes, or have one whose limits in the header cannot be (others may: IBI,
+  BURSTS), are skipped, counted and named. The released script skips those that lack one as well, and
   also those with other spellings or with signals it does not know (935963004/LaBraM, dataset_maker/make_TUAB.py:61-74):
   these are read and named, and the column ``official`` tells which it takes;
 - recordings shorter than one window of 10 s are skipped;

@@ -17,8 +17,8 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
   end, where the script stops with an error, too;
 - events that do not last 1 s, for which the script has no room, get the same 5 s; events that start after the
   recording's end are dropped;
-- channels, rates, letter case and the column ``official`` as in TUAB; recordings without one of the electrodes, without
-  .rec or without events are skipped, counted and named.
+- channels, rates, letter case and the column ``official`` as in TUAB; recordings without one of the electrodes (or
+  with one whose limits in the header cannot be), without .rec or without events are skipped, counted and named.
 
 `recordings` goes through the corpus without reading, `load` reads one file, `read` some people. Traps: in eval one
 person may have files of several classes; the scripts' split depends on Python's hash seed.

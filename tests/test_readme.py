@@ -1,0 +1,20 @@
+"""What the README shows runs, and prints what the README says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_a_leak(tmp_path):
+    start = README.index("    from eegemo_utils import datasets, features, splits")
+    block = re.match(r"(?:(?: {4}.*)?\n)+", README[start:])[0]
+    code = "\n".join(line[4:] for line in block.splitlines())
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    printed = dict(line.split() for line in run.stdout.splitlines())
+    said = re.search(r"It prints (\S+) for shuffled windows, (\S+) for trials left out and (\S+) for people", README)
+    for protocol, number in zip(("published", "by_trial", "by_subject"), said.groups()):
+        assert abs(float(printed[protocol]) - float(number)) < 0.02, (protocol, printed)
