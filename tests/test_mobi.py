@@ -107,7 +107,7 @@ def test_people_are_read_one_by_one(tmp_path):
     with pytest.raises(DatasetError, match="SL08; there are SL01, SL02"):
         mobi.read(tmp_path, ["SL08"])
     report = mobi.check(tmp_path)
-    assert not report.ok and "SL02-T01" in report.missing[0] and "no folder SL01-T03" in report.missing[1]
+    assert not report.ok and "SL02-T01" in report.missing[0] and "no folder SL01-T03" in report.missing[-1]
 
 
 # ---- what is decided ----
@@ -317,3 +317,41 @@ def test_damaged_files_are_read_or_refused(tmp_path, file):
     run()
     path.write_bytes(whole)
     assert len(read(tmp_path))
+
+
+# ---- what cannot be true, and what does not belong there ----
+
+def test_copies_flat_channels_and_foreign_files_are_told(tmp_path):
+    for name in ("SL01-T01", "SL02-T01", "SL09-T01", "SL01-T04"):
+        make(tmp_path, name)
+    (tmp_path / "Thumbs.db").touch()
+    (tmp_path / "SL02-T01" / "eeg copy.txt").touch()
+    (tmp_path / ".hidden").touch()
+    expected = ("SL02-T01 and SL01-T01 hold the same signals: one of them is a copy",
+                "4 other file(s) ignored: SL01-T04, SL09-T01, Thumbs.db, SL02-T01/eeg copy.txt")
+    trials, report = mobi.read(tmp_path), mobi.check(tmp_path)
+    assert trials.table["recording"].tolist() == ["SL01-T01", "SL02-T01"]
+    for line in expected:
+        assert line in trials.decisions and line in report.missing + report.decisions
+    assert any("alpha is strongest" in line for line in report.found)
+
+
+def test_a_recording_without_signal_is_refused(tmp_path):
+    make(tmp_path, scale=0)
+    with pytest.raises(DatasetError, match="eeg.txt: every channel is flat"):
+        mobi.read(tmp_path)
+    assert not mobi.check(tmp_path).ok
+
+
+@pytest.mark.parametrize("content, message", [(b"", "is empty"), (b"<CapTrak><CapTrakEl", "is damaged")])
+def test_a_damaged_digitizer_is_told(tmp_path, content, message):
+    make(tmp_path)
+    (tmp_path / "SL01-T01" / "digitizer.bvct").write_bytes(content)
+    for said in (mobi.read(tmp_path).decisions, mobi.check(tmp_path).decisions):
+        assert any(line.startswith(f"SL01-T01: digitizer.bvct {message}") for line in said)
+
+
+@pytest.mark.parametrize("options", [{"n_subjects": 9}, {"n_subjects": 0}, {"n_trials": 4}, {"n_seconds": 0}])
+def test_impossible_cohorts_are_refused(options):
+    with pytest.raises(ValueError, match="1 to 8 people, 1 to 3 trials"):
+        mobi.simulate(**options)

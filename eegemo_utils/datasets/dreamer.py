@@ -86,7 +86,9 @@ def read(root, subjects=None, target: str = "valence") -> Trials:
         raise DatasetError(f"{root}: no rating is called {target!r}; there are {', '.join(RATINGS)}")
     path, decisions = files.find(Path(root))
     description, written = read_description(path.parent, f"DREAMER in {path.parent.name}")
-    wanted = None if subjects is None else _numbers(subjects)
+    asked = [subjects] if isinstance(subjects, str) else subjects
+    # who is not there is found out when the file has been gone through
+    wanted = None if asked is None else {SUBJECTS.index(subject) for subject in asked if subject in SUBJECTS}
     signals, rows, about, survey = [], [], None, Survey(ELECTRODES, SFREQ)
     for number, person in files.people(path, wanted):
         if number < 0:
@@ -96,11 +98,11 @@ def read(root, subjects=None, target: str = "valence") -> Trials:
             survey.add(SUBJECTS[number], more, person.where)
             signals += more
             rows += table
-    pick_subjects(path, _names(about.known), subjects)
+    pick_subjects(path, _names(about.known), asked)
     if not rows:
         raise files.nobody(path)
     order, told = files.electrode_order(path, about)
-    survey.names = _in_file(order)
+    survey.names = files.in_file(order)
     if told and order != sorted(order):
         signals = [signal[order] for signal in signals]
     table = _labelled(pd.DataFrame(rows), target)
@@ -111,17 +113,6 @@ def read(root, subjects=None, target: str = "valence") -> Trials:
 
 def _names(numbers) -> list[str]:
     return [f"s{number + 1:02d}" for number in sorted(numbers)]
-
-
-def _numbers(subjects) -> set[int]:
-    """Places of the people asked for; who is not there at all is found out when the file has been gone through."""
-    asked = [subjects] if isinstance(subjects, str) else subjects
-    return {SUBJECTS.index(subject) for subject in asked if subject in SUBJECTS}
-
-
-def _in_file(order: list[int]) -> list[str]:
-    """Electrodes in the file's order of columns."""
-    return [name for _, name in sorted(zip(order, ELECTRODES))]
 
 
 def _person(number: int, person, strict: bool) -> tuple[list[np.ndarray], list[dict]]:
@@ -170,7 +161,7 @@ def check(root) -> Report:
         for number, person in files.people(path):
             if number < 0:
                 order, told = files.electrode_order(path, person)
-                survey.names = _in_file(order)
+                survey.names = files.in_file(order)
                 decisions = [*told, *_people_missing(person, written), *decisions]
             else:
                 rows += _checked(report, survey, number, person, strict=not written)

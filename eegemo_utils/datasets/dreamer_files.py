@@ -164,6 +164,11 @@ def electrode_order(path: Path, about: Person) -> tuple[list[int], list[str]]:
     return order, ["the file's electrodes are in another order: put into the published one"] * (order != sorted(order))
 
 
+def in_file(order: list[int]) -> list[str]:
+    """The electrodes as they stand in the file's columns; see `electrode_order`."""
+    return [name for _, name in sorted(zip(order, ELECTRODES))]
+
+
 def save(path: Path, data: list[dict]) -> Path:
     """Write the struct around the persons' dicts, in one move."""
     cells = np.empty((1, len(data)), object)

@@ -18,7 +18,8 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
   electrodes remain;
 - rows of eeg.txt and joints.txt must have the same time stamps, 100 a second; steps of more than 15 ms are counted;
 - joints that never move are named: the closed loop drove the right leg only;
-- positions are those of the template, not of digitizer.bvct; other files are ignored.
+- positions are those of the template, not of digitizer.bvct; other files and folders are ignored, by name;
+- channels without signal, EEG too small or large for microvolt, and recordings with the same signals are named.
 
 Traps. Standing, walking and closed loop are told apart by `read_events` (conductor.txt), not by fixed times. Signals
 are cut off at -3276.8 and 3276.7 microvolt: column ``clipped``. Walking itself moves cables, at the frequency of the
@@ -33,7 +34,7 @@ import pandas as pd
 
 from eegemo_utils.access import in_words
 from eegemo_utils.datasets import mobi_files as files
-from eegemo_utils.datasets.common import eeg_signal, pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.mobi_files import (
     ELECTRODES,
     EYES,
@@ -41,12 +42,15 @@ from eegemo_utils.datasets.mobi_files import (
     LABEL,
     MEASURED,
     MOVED,
+    N_SUBJECTS,
+    N_TRIALS,
     PLUGS,
     PREDICTED,
     SFREQ,
     make_info,
 )
 from eegemo_utils.datasets.mobi_simulation import simulate
+from eegemo_utils.datasets.plausible import Survey, others_ignored
 from eegemo_utils.trials import DatasetError, Report, Trials
 
 __all__ = ["FACTS", "MEASURED", "PREDICTED", "WINDOWS", "check", "read", "read_events", "simulate", "write"]
@@ -62,8 +66,7 @@ FACTS = {
     "folders": ("mobi", "MoBI", "RepositoryData"),
     "papers": "labram",
 }
-FOLDER = re.compile(r"(SL\d{2})-T(\d{2})")
-N_SUBJECTS, N_TRIALS = 8, 3
+FOLDER = re.compile(rf"(SL0[1-{N_SUBJECTS}])-T(0[1-{N_TRIALS}])")
 # LaBraM, section 3.1 and appendix F: windows of 2 s, every 50 ms, of the walking and the closed loop
 WINDOW_SECONDS, STRIDE_SECONDS, WINDOWS = 2.0, 0.05, 575830
 GAP_SECONDS = 0.015
@@ -94,17 +97,19 @@ def read(root, subjects=None) -> Trials:
         When there is no folder, a person is unknown, or a file is missing or faulty: says which file and line.
     """
     root = Path(root)
-    folders = _find(root)
+    folders, others = _find(root)
     description, _ = read_description(root, f"MoBI in {root.name}")
-    signals, times, rows, decisions = [], [], [], _general()
+    signals, times, rows, decisions, survey = [], [], [], _general(), Survey(ELECTRODES, SFREQ)
     for subject in pick_subjects(root, sorted({name[:4] for name in folders}), subjects):
         for name, folder in folders.items():
             if name.startswith(subject):
                 signal, stamps, row, said = _load(name, folder)
+                survey.add(name, [signal[: len(ELECTRODES)]], str(folder / files.EEG))
                 signals.append(signal)
                 times.append(stamps)
                 rows.append(row)
                 decisions += said
+    decisions += [*survey.said, *survey.copies(), *others_ignored(others)]
     return Trials(signals, make_info(), pd.DataFrame(rows), times, description, tuple(decisions))
 
 
@@ -117,7 +122,7 @@ def read_events(root, subjects=None) -> pd.DataFrame:
         As `read`.
     """
     root = Path(root)
-    folders = _find(root)
+    folders, _ = _find(root)
     chosen = pick_subjects(root, sorted({name[:4] for name in folders}), subjects)
     tables = []
     for name, folder in folders.items():
@@ -129,14 +134,18 @@ def read_events(root, subjects=None) -> pd.DataFrame:
 
 
 @in_words
-def _find(root: Path) -> dict[str, Path]:
+def _find(root: Path) -> tuple[dict[str, Path], list[str]]:
+    """Folders of recordings by name, and what else lies there and in them."""
     place = root / "RepositoryData" if (root / "RepositoryData").is_dir() else root
-    folders = {path.name: path for path in sorted(place.iterdir()) if path.is_dir()} if place.is_dir() else {}
-    folders = {name: path for name, path in folders.items() if FOLDER.fullmatch(name)}
+    paths = [path for path in sorted(place.iterdir()) if path.name[0] != "."] if place.is_dir() else []
+    folders = {path.name: path for path in paths if path.is_dir() and FOLDER.fullmatch(path.name)}
     if not folders:
         raise DatasetError(f"{root}: expected folders SL01-T01 to SL08-T03 with {', '.join(files.FILES)}, found none. "
                            f"Get them from {FACTS['source']}, and give the folder they lie in.")
-    return folders
+    others = [path.name for path in paths if path.name not in (*folders, DESCRIPTION)]
+    return folders, others + [f"{name}/{path.name}" for name, folder in folders.items()
+                              for path in sorted(folder.iterdir())
+                              if path.name not in files.FILES and path.name[0] != "."]
 
 
 @in_words
@@ -177,6 +186,9 @@ def _plugs(name: str, folder: Path) -> tuple[list[str], list[str]]:
                            f"one. Get the folder again.")
     said = [f"{name}: {file} is missing" for file in files.FILES if not (folder / file).is_file()
             and file not in (files.EEG, files.JOINT)]
+    digitizer = folder / files.DIGITIZER
+    fault = files.fault_of_digitizer(digitizer) if digitizer.is_file() else ""
+    said += [f"{name}: {files.DIGITIZER} {fault}: not needed"] * bool(fault)
     said += [f"{name}: signals in another order than the cap's, put in order"] * (list(tables[0]) != list(PLUGS))
     return list(tables[0]), said
 
@@ -192,16 +204,17 @@ def check(root) -> Report:
     root = Path(root)
     report = Report(FACTS["name"], root, ok=False)
     try:
-        folders = _find(root)
+        folders, others = _find(root)
         report.found.append(read_description(root, f"MoBI in {root.name}")[0])
     except DatasetError as error:
         report.missing.append(str(error))
         return report
     report.decisions = _general()
-    faults = []
+    faults, survey = [], Survey(ELECTRODES, SFREQ)
     for name, folder in folders.items():
         try:
-            _, _, row, said = _load(name, folder)
+            signal, _, row, said = _load(name, folder)
+            survey.add(name, [signal[: len(ELECTRODES)]], str(folder / files.EEG))
             n_events = len(files.load_events(folder / files.EVENTS)) if (folder / files.EVENTS).is_file() else 0
         except DatasetError as error:
             faults.append(f"fault: {error}")
@@ -211,7 +224,9 @@ def check(root) -> Report:
     expected = [f"SL{subject:02d}-T{trial:02d}" for subject in range(1, N_SUBJECTS + 1)
                 for trial in range(1, N_TRIALS + 1)]
     absent = [name for name in expected if name not in folders]
-    report.missing = faults + [f"no folder {', '.join(absent)}"] * bool(absent)
+    report.missing = faults + survey.copies() + [f"no folder {', '.join(absent)}"] * bool(absent)
+    report.found += survey.alpha()
+    report.decisions += [*survey.said, *others_ignored(others)]
     report.ok = not faults
     return report
 
@@ -231,7 +246,7 @@ def write(trials: Trials, root) -> list[Path]:
     ----------
     trials : Trials
         The 76 channels of `make_info` at 100 Hz; EEG is rounded to 0.1 microvolt and cut off at the converter's ends.
-        People SL01-SL99, trials 1-99. What signals do not tell (events, impedances) is made up.
+        People SL01-SL08, trials 1-3. What signals do not tell (events, impedances) is made up.
     root : path
         Folder, made when missing.
 

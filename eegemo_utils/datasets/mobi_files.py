@@ -6,6 +6,7 @@ All end their lines with CR LF; the tables of numbers have a tab at the end of e
 import io
 import math
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import mne
@@ -37,6 +38,7 @@ MEASURED = ("GHR", "GKR", "GAR", "GHL", "GKL", "GAL")
 PREDICTED = ("PHR", "PKR", "PAR", "PHL", "PKL", "PAL")
 JOINTS = MEASURED + PREDICTED
 LABEL = "walking"
+N_SUBJECTS, N_TRIALS = 8, 3
 
 
 def make_info() -> mne.Info:
@@ -187,6 +189,18 @@ def load_events(path: Path) -> pd.DataFrame:
                                f"{line.strip()[:60]!r}. Get the file again.")
         rows.append((seconds, text.strip()))
     return pd.DataFrame(rows, columns=["time", "event"]).astype({"time": float})
+
+
+def fault_of_digitizer(path: Path) -> str:
+    """What is wrong with a file of electrode positions, which nothing is read from; "" where nothing is."""
+    _, content = _lines(path, 0)
+    if not content.strip():
+        return "is empty"
+    try:
+        ET.fromstring(content)
+    except (ET.ParseError, ValueError, LookupError):  # unknown encodings, too
+        return "is damaged (no whole XML)"
+    return ""
 
 
 # ---- writing ----

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import butter, sosfiltfilt
 
-from eegemo_utils.datasets.mobi_files import ELECTRODES, EYES, JOINTS, LABEL, SFREQ, make_info
+from eegemo_utils.datasets.mobi_files import ELECTRODES, EYES, JOINTS, LABEL, N_SUBJECTS, N_TRIALS, SFREQ, make_info
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import Trials
 
@@ -26,7 +26,7 @@ def simulate(n_subjects: int = 2, *, n_trials: int = 2, n_seconds: float = 60.0,
     Parameters
     ----------
     n_subjects, n_trials : int
-        People SL01, SL02, ...; trials of each.
+        People SL01 to SL08; trials of each, 1 to 3.
     n_seconds : float
     effect : float
         Factor on the copy of the knee.
@@ -38,7 +38,15 @@ def simulate(n_subjects: int = 2, *, n_trials: int = 2, n_seconds: float = 60.0,
     -------
     Trials
         With channels, time stamps and table of `read`.
+
+    Raises
+    ------
+    ValueError
+        When a number is out of range.
     """
+    if not (1 <= n_subjects <= N_SUBJECTS and 1 <= n_trials <= N_TRIALS and n_seconds >= 1):
+        raise ValueError(f"1 to {N_SUBJECTS} people, 1 to {N_TRIALS} trials and a second at least, please; got "
+                         f"n_subjects={n_subjects}, n_trials={n_trials}, n_seconds={n_seconds}")
     rows = [{"subject": f"SL{subject:02d}", "session": 1, "trial": trial, "label": LABEL, "n_seconds": n_seconds}
             for subject in range(1, n_subjects + 1) for trial in range(1, n_trials + 1)]
     recorded = simulate_trials(pd.DataFrame(rows), ch_names=[*ELECTRODES, *EYES.values()], sfreq=SFREQ,
