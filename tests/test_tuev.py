@@ -7,6 +7,7 @@ from scipy.signal import butter, sosfiltfilt
 from test_edf import with_limits
 from tuh_recordings import LABELS, edf_bytes, noise, save
 
+from eegemo_utils import splits
 from eegemo_utils.datasets import tuev
 from eegemo_utils.trials import DatasetError
 
@@ -216,3 +217,47 @@ def damaged(root, path, whole):
         reads_or_refuses(lambda: tuev.read(root), path)
 
     run()
+
+
+# ---- trials that share samples ----
+
+def test_trials_that_share_samples_are_one_group(tmp_path):
+    """Windows from start - 2 to start + 3 s: the first three overlap in a chain, the fourth touches, the last wraps."""
+    lines = ["0,4.0,5.0,1", "1,4.0,5.0,1", "0,8.0,9.0,2", "0,12.0,13.0,3", "0,17.0,18.0,4", "0,39.0,40.0,5",
+             "0,24.0,25.0,5", "0,1.0,2.0,6"]
+    make(tmp_path, events="".join(line + "\n" for line in lines), n_seconds=40)
+    table = tuev.read(tmp_path).table
+    assert table["group"].tolist() == [1, 1, 1, 1, 2, 1, 3, 1]
+    sharing = np.array([[len(set(samples(a)) & set(samples(b))) for a in table["start"]] for b in table["start"]]) > 0
+    groups = table["group"].to_numpy()
+    assert not (sharing & (groups[:, None] != groups)).any()
+
+
+def samples(start, n_times=8000):
+    return (np.arange(int(start * 200) - 400, int(start * 200) + 600) % n_times).tolist()
+
+
+def test_by_trial_never_tears_samples_apart(tmp_path):
+    for number in range(1, 5):
+        events = "".join(f"{channel},{start}.0,{start + 1}.0,{1 + start // 20}\n" for start in (5, 8, 25, 28)
+                         for channel in (0, 1))
+        make(tmp_path, TRAIN.replace("1.edf", f"{number}.edf"), events, n_seconds=40, seed=number)
+    table = tuev.read(tmp_path).table
+    for split in splits.by_trial(table, 3):
+        keys = [set(table.loc[rows, ["file", "group"]].itertuples(index=False, name=None))
+                for rows in (split.train, split.val, split.test)]
+        assert sum(map(len, keys)) == len(set().union(*keys)) == 8
+    leaking = splits.Split("torn", "by_trial", np.arange(1, len(table)), np.arange(0), np.arange(1))
+    with pytest.raises(splits.LeakError, match="group 1"):
+        splits.guard(leaking, table)
+
+
+def test_files_cut_off_and_foreign_ones_are_told(tmp_path):
+    make(tmp_path, events=TWO_EVENTS.rstrip())
+    for name in ("Thumbs.db", "holiday photo.jpg"):
+        (tmp_path / "edf" / name).touch()
+    save(tmp_path / "edf" / "copy of it.edf")
+    report = tuev.check(tmp_path)
+    said = "aaaaaaar_00000001.rec: ends within a line: events may be missing"
+    assert said in tuev.read(tmp_path).decisions and said in report.decisions
+    assert "3 other file(s) ignored: edf/copy of it.edf, edf/Thumbs.db, edf/holiday photo.jpg" in report.decisions

@@ -13,6 +13,8 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
 - a line of a .rec is a trial, as in the released script (935963004/LaBraM, dataset_maker/make_TUEV.py): 5 s, from 2 s
   before the event's start. An event is marked in many channels, so many trials hold the same samples: those have the
   same number in the column ``event``, and ``~table.duplicated(["file", "event"])`` keeps each once;
+- windows of different events may overlap: trials that share samples, also through others, have the same number in the
+  column ``group``, which splits never tear apart (a whole recording may be one group);
 - a window that reaches beyond the recording goes on at its other end, as in that script; column ``wraps``. At the very
   end, where the script stops with an error, too;
 - events that do not last 1 s, for which the script has no room, get the same 5 s; events that start after the
@@ -24,7 +26,6 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
 person may have files of several classes; the scripts' split depends on Python's hash seed.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -38,7 +39,15 @@ from eegemo_utils.access import in_words
 from eegemo_utils.datasets import tuh_files as tuh
 from eegemo_utils.datasets.common import pick_subjects, read_description
 from eegemo_utils.datasets.edf_header import read_header
-from eegemo_utils.datasets.tuev_files import BEFORE_SECONDS, LABELS, WINDOW_SECONDS, read_events
+from eegemo_utils.datasets.plausible import others_ignored
+from eegemo_utils.datasets.tuev_files import (
+    BEFORE_SECONDS,
+    LABELS,
+    WINDOW_SECONDS,
+    cut_off,
+    groups_of,
+    read_events,
+)
 from eegemo_utils.datasets.tuev_simulation import simulate, write
 from eegemo_utils.datasets.tuh_files import ELECTRODES, PAIRS, SFREQ, Recording
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -65,7 +74,7 @@ CBRAMOD_WINDOWS = {"2.0.0": {"train": 67436, "val": 15634, "test": 29421},
 TRAIN = re.compile(r"(?:.*/)?train/(?:.*/)?([a-z]+|\d+)_(\d+)\.edf")
 EVAL = re.compile(r"(?:.*/)?eval/(?:.*/)?([a-z]+)_(\d+)_a_(\d*)\.edf")
 COLUMNS = ["subject", "session", "trial", "label", "split", "age", "sex", "file", "official", "pair", "start", "stop",
-           "event", "wraps"]
+           "event", "group", "wraps"]
 
 
 def _parse(place: str) -> tuple | None:
@@ -145,10 +154,11 @@ def load(recording: Recording, montage: str = "referential", sfreq: float = SFRE
     signals, _ = tuh.load_signals(recording.path, labels, montage, sfreq)
     table = _table(recording, events, tuh.patient(header))
     table.insert(COLUMNS.index("official"), "official", tuh.is_official(header))
-    windows, wraps = _cut(signals, table, sfreq)
+    windows, table = _cut(signals, table, sfreq)
+    n_beyond = int(table["wraps"].sum())
     name = recording.path.name
-    said += more + [f"{name}: {sum(wraps)} window(s) beyond its ends go on at the other end"] * any(wraps)
-    return Trials(windows, info, table.assign(wraps=wraps), None, f"TUEV, {name}", tuple(said))
+    said += more + [f"{name}: {n_beyond} window(s) beyond its ends go on at the other end"] * bool(n_beyond)
+    return Trials(windows, info, table, None, f"TUEV, {name}", tuple(said))
 
 
 @in_words
@@ -162,7 +172,8 @@ def _events_of(recording: Recording, seconds: float) -> tuple[pd.DataFrame | Non
     if late.all():
         return None, [], f"{name}: skipped, {path.name} has no event within its {seconds:g} s"
     odd = ~np.isclose(events["stop"] - events["start"], 1, atol=0.01)
-    said = [f"{name}: {late.sum()} event(s) after its end dropped"] * bool(late.any())
+    said = [f"{path.name}: ends within a line: events may be missing"] * cut_off(path)
+    said += [f"{name}: {late.sum()} event(s) after its end dropped"] * bool(late.any())
     said += [f"{name}: {odd.sum()} event(s) not of 1 s: 5 s from 2 s before their start"] * bool(odd.any())
     return events[~late].reset_index(drop=True), said, ""
 
@@ -178,15 +189,15 @@ def _table(recording: Recording, events: pd.DataFrame, who: dict) -> pd.DataFram
     return table.assign(event=same + 1)
 
 
-def _cut(signals: np.ndarray, table: pd.DataFrame, sfreq: float) -> tuple[list[np.ndarray], list[bool]]:
-    """Window of each row, shared by rows of one event, and whether it wraps around."""
-    n_times, width, windows, wraps = signals.shape[1], int(WINDOW_SECONDS * sfreq), {}, []
-    for event, start in zip(table["event"], table["start"]):
-        first = math.ceil(start * sfreq - 1e-6) - int(BEFORE_SECONDS * sfreq)
+def _cut(signals: np.ndarray, table: pd.DataFrame, sfreq: float) -> tuple[list[np.ndarray], pd.DataFrame]:
+    """Window of each row, shared by rows of one event, and the table with its group and whether it wraps around."""
+    n_times, width, windows = signals.shape[1], int(WINDOW_SECONDS * sfreq), {}
+    firsts = np.ceil(table["start"].to_numpy() * sfreq - 1e-6).astype(int) - int(BEFORE_SECONDS * sfreq)
+    for event, first in zip(table["event"], firsts):
         if event not in windows:
             windows[event] = signals[:, np.arange(first, first + width) % n_times]
-        wraps.append(first < 0 or first + width > n_times)
-    return [windows[event] for event in table["event"]], wraps
+    return [windows[event] for event in table["event"]], table.assign(
+        group=groups_of(firsts, width, n_times), wraps=(firsts < 0) | (firsts + width > n_times))
 
 
 def read(root, subjects=None, montage: str = "referential", sfreq: float = SFREQ) -> Trials:
@@ -204,7 +215,7 @@ def read(root, subjects=None, montage: str = "referential", sfreq: float = SFREQ
     Trials
         Microvolt, 5 s each. Table: subject, session (the person's recording), trial (the line of its .rec that is
         used), label (one of LABELS), split ("train", "eval"), age, sex, file, official, pair (such as "FP1-F7"), start,
-        stop (seconds), event (the same for lines of one event), wraps.
+        stop (seconds), event (the same for lines of one event), group (the same for windows that share samples), wraps.
 
     Raises
     ------
@@ -244,6 +255,6 @@ def check(root) -> Report:
         usable += not reason
         codes.update(LABELS[code - 1] for code in ([] if reason else events["code"]))
     report.found.append("events: " + ", ".join(f"{codes[label]} {label}" for label in LABELS))
-    report.decisions += [f"{len(ignored)} other EDF files ignored"] * bool(ignored)
+    report.decisions += others_ignored(ignored + tuh.strangers(root))
     report.ok = bool(usable) and not any("fault: " in line for line in report.missing)
     return report

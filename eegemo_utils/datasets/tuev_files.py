@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from eegemo_utils.access import unreadable
@@ -27,6 +28,31 @@ def read_events(path) -> pd.DataFrame:
     rows = [_event(path, number, line) for number, line in enumerate(lines, start=1)] if lines != [""] else []
     return pd.DataFrame(rows, columns=["channel", "start", "stop", "code"]).astype(
         {"channel": int, "start": float, "stop": float, "code": int})
+
+
+def cut_off(path: Path) -> bool:
+    """Whether a file ends within a line, so that more lines, or digits of the last one, may be missing."""
+    with path.open("rb") as file:
+        return file.read()[-1:] not in (b"", b"\n")
+
+
+def groups_of(firsts: np.ndarray, width: int, n_times: int) -> np.ndarray:
+    """Number (from 1) of the group that each window is in: windows that share samples, also through others.
+
+    Parameters
+    ----------
+    firsts : ndarray of int, shape (n_windows,)
+        First sample; windows go on at the other end of the recording.
+    width, n_times : int
+        Samples of a window, and of the recording.
+    """
+    linked = np.zeros(n_times, bool)  # a sample with the one after it, by a window that holds both
+    for first in np.unique(firsts):
+        linked[np.arange(first, first + width - 1) % n_times] = True
+    run = np.concatenate([[0], np.cumsum(~linked[:-1])])
+    if linked[-1]:
+        run[run == run[-1]] = 0
+    return pd.factorize(run[firsts % n_times])[0] + 1
 
 
 def _event(path: Path, number: int, line: str) -> tuple:

@@ -145,5 +145,6 @@ def _events_of_person(number: int, n_events: int) -> list[dict]:
                 "label": LABELS[(number + event) % len(LABELS)],
                 "split": "eval" if is_eval else "train", "age": 20.0 + number, "sex": "FM"[number % 2],
                 "pair": PAIRS[(event + 5 * copy) % len(PAIRS)], "start": WINDOW_SECONDS * (event - 1) + BEFORE_SECONDS,
-                "stop": WINDOW_SECONDS * (event - 1) + BEFORE_SECONDS + 1, "event": event, "wraps": False})
+                "stop": WINDOW_SECONDS * (event - 1) + BEFORE_SECONDS + 1, "event": event, "group": event,
+                "wraps": False})
     return rows

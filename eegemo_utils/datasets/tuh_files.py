@@ -42,6 +42,8 @@ SFREQ = 200.0  # of all published scripts
 SLOWEST, FASTEST = 150, 5000
 RATES = (250, 256, 512)  # a mixture as in the corpora, for writing
 EXTRAS = ("EEG EKG1-REF", "PHOTIC-REF", "IBI", "BURSTS", "SUPPR")
+# recordings, annotations (.rec, .lab, .htk, .lbl, .csv and the _bi of both) and what the releases say of themselves
+KINDS = (".edf", ".rec", ".lab", ".htk", ".lbl", ".lbl_bi", ".csv", ".csv_bi", ".txt", ".md", ".xlsx", ".list")
 LABEL = re.compile(r"(?:EEG )?(.+?)(?:-(?:REF|LE))?", re.IGNORECASE)
 
 
@@ -92,6 +94,12 @@ def walk(root: Path, name: str, parse: Callable[[str], tuple | None]) -> tuple[l
             raise DatasetError(f"{root}: {one.path.relative_to(root)} and {other.path.relative_to(root)} are the same "
                                f"recording. Two releases in one folder? Give the folder of one.")
     return recordings, ignored
+
+
+def strangers(root: Path) -> list[str]:
+    """Files of no kind that the corpora have, by their place."""
+    paths, _ = files_below(root, "")
+    return [path.relative_to(root).as_posix() for path in paths if not path.name.lower().endswith(KINDS)]
 
 
 def pick_channels(header: EdfHeader, montage: str) -> tuple[dict[str, str], list[str], list[str]]:
