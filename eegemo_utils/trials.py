@@ -17,8 +17,28 @@ KEYS = ["subject", "session", "trial"]
 SMALLEST_UV, LARGEST_UV = 1e-2, 1e5
 
 
+def shown(text, most: int | None = 40) -> str:
+    """Text out of a file as it may stand in a message: cut short, control characters escaped.
+
+    Parameters
+    ----------
+    text : object
+        What was found.
+    most : int or None
+        Characters to keep; None: all.
+    """
+    text = "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in str(text)[:most])
+    return text if most is None or len(text) <= most else text[:most] + "..."
+
+
 class DatasetError(ValueError):
-    """Data that is not as it must be: says which file, what was expected, what was found, what to do."""
+    """Data that is not as it must be: says which file, what was expected, what was found, what to do.
+
+    Damaged files hold control characters, which would garble or empty a terminal's line: they are escaped.
+    """
+
+    def __init__(self, message: object = ""):
+        super().__init__(shown(message, None))
 
 
 def check_microvolts(signals: np.ndarray, where: str) -> None:

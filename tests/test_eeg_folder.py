@@ -130,11 +130,11 @@ def test_common_electrodes_are_kept_and_the_others_told(tmp_path):
     assert trials.info["ch_names"] == ["T7", "Cz"]
     np.testing.assert_allclose(trials.signals[0], first[[1, 2]], atol=0.01)
     np.testing.assert_allclose(trials.signals[1], second[[1, 0]], atol=0.01)
-    assert trials.decisions == ("2 electrodes that all 2 files have; dropped, with the number of files that have them: "
+    assert trials.decisions[:1] == ("2 electrodes that all 2 files have; dropped, with the number of files that have them: "
                                 "Fp1 (1), Pz (1)",)
     chosen = eeg_folder.read(tmp_path, ch_names=["Pz", "T3"])
     assert chosen.info["ch_names"] == ["Pz", "T7"] and list(chosen.table["file"]) == ["b.edf"]
-    assert len(chosen.decisions) == 1 and "a.edf: has no Pz" in chosen.decisions[0]
+    assert "a.edf: has no Pz" in chosen.decisions[0]
     for names in (["Fp1", "Pz"], ["Cz", "CZ"], []):
         with pytest.raises(DatasetError, match=r"no file has all of .*Name electrodes.*T7 \(2\), Cz \(2\)"):
             eeg_folder.read(tmp_path, ch_names=names)
@@ -289,3 +289,25 @@ def test_real_recordings_are_read():
     assert trials.signals[0].shape == (30, 19200) and not mne.pick_types(trials.info, misc=True).size
     power = np.abs(np.fft.rfft(trials.signals[0][trials.info["ch_names"].index("O2")].reshape(-1, 400))) ** 2
     assert 8 < np.fft.rfftfreq(400, 0.01)[power.mean(axis=0)[12:].argmax() + 12] < 12  # alpha
+
+
+# ---- what cannot be true ----
+
+def test_people_known_by_file_names_only_are_said_to_be(tmp_path):
+    for name in ("Subject00_1.edf", "Subject00_2.edf"):
+        save_edf(tmp_path / name, seed=len(list(tmp_path.iterdir())))
+    trials = eeg_folder.read(tmp_path)
+    said = "people are taken from the names of files, such as Subject00_1 for Subject00_1.edf"
+    assert trials.table["subject"].nunique() == 2
+    for decisions in (trials.decisions, eeg_folder.check(tmp_path).decisions):
+        assert any(line.startswith(said) and "by_subject" in line for line in decisions)
+
+
+def test_copies_are_told_and_files_without_signal_skipped(tmp_path):
+    for name in ("sub-1_task-a_eeg.edf", "sub-2_task-a_eeg.edf"):
+        save_edf(tmp_path / name)
+    edf.write_edf(tmp_path / "sub-3_task-a_eeg.edf", np.zeros((3, 200)), ["Fp1", "Cz", "O2"], 100)
+    trials = eeg_folder.read(tmp_path)
+    assert len(trials) == 2 and any("sub-3_task-a_eeg.edf: every channel is flat" in line for line in trials.decisions)
+    assert ("sub-2_task-a_eeg.edf and sub-1_task-a_eeg.edf hold the same signals: one of them is a copy"
+            in trials.decisions)

@@ -350,3 +350,11 @@ def test_units_that_cannot_be_are_told(tmp_path):
     said = "Subject03_1.edf: the EEG has a standard deviation of 0.016 microvolt"
     assert any(said in line for line in eegmat.read(tmp_path).decisions)
     assert any(said in line for line in eegmat.check(tmp_path).decisions)
+
+
+def test_messages_about_binary_tables_are_short_and_printable(tmp_path):
+    by_hand(tmp_path / "Subject03_1.edf")
+    for content in (b"\0\x07" * 9999, CSV.encode() + b"Subject03,\0\0,M,2011,5,1\n", CSV.encode() + b'"\0,1,1\n'):
+        (tmp_path / "subject-info.csv").write_bytes(content)
+        message = fault_of(tmp_path, "subject-info.csv")
+        assert message.isprintable() and len(message) < 500 + len(str(tmp_path))

@@ -350,3 +350,35 @@ def test_damaged_files_are_read_or_refused(tmp_path):
     path = tmp_path / "Data" / "sub000" / "After_remarks.mat"
     save_remarks(path)
     damaged(tmp_path, path, lambda: faced.read(tmp_path, form="features"))
+
+
+# ---- what cannot be true, and what does not belong there ----
+
+def test_copies_foreign_files_and_forms_are_told(tmp_path, cohort):
+    faced.write(cohort, tmp_path)
+    folder = tmp_path / "Processed_data"
+    for name in ("sub099.pkl", "sub123.pkl"):
+        (folder / name).write_bytes((folder / "sub061.pkl").read_bytes())
+    (folder / "Thumbs.db").touch()
+    (tmp_path / "holiday photo.jpg").touch()
+    trials, report = faced.read(tmp_path), faced.check(tmp_path)
+    assert trials.table["subject"].unique().tolist() == ["sub008", "sub061", "sub099"]
+    said = "sub099 and sub061 hold the same signals: one of them is a copy"
+    assert said in trials.decisions and said in report.missing and report.ok
+    assert "3 other file(s) ignored: holiday photo.jpg, Thumbs.db, sub123.pkl" in report.decisions
+    assert "forms that are here: raw" in report.found
+
+
+def test_a_person_without_signal_is_refused(tmp_path):
+    save(tmp_path / "Processed_data" / "sub001.pkl", np.zeros((28, 32, 7500)))
+    with pytest.raises(DatasetError, match="sub001.pkl: every channel is flat"):
+        faced.read(tmp_path)
+    assert not faced.check(tmp_path).ok
+
+
+def test_the_form_that_is_there_is_named(tmp_path, cohort):
+    faced.write(cohort, tmp_path, form="features")
+    with pytest.raises(DatasetError, match="Here is form='features'"):
+        faced.read(tmp_path)
+    report = faced.check(tmp_path)
+    assert report.ok and "forms that are here: features" in report.found

@@ -352,3 +352,19 @@ def test_recordings_without_a_baseline_are_refused_where_one_is_needed():
     assert len(electrode_maps(trials, baseline="none")) == 10 + 14 + 4
     with pytest.raises(ValueError, match="shorter than a window"):
         electrode_maps(some_trials(baseline_seconds=0.25))
+
+
+@pytest.mark.parametrize("make", [trial_features, electrode_maps])
+def test_trials_that_are_all_shorter_than_a_window_are_refused(make):
+    trials = some_trials((384, 256), baseline_seconds=1.0)
+    with pytest.raises(DatasetError, match="trials: expected trials of 3 s at least, a window, found 1 to 2 s"):
+        make(trials, seconds=3.0, baseline="none")
+    assert len(make(trials, seconds=2.0, baseline="none")) == 1
+
+
+def test_unknown_kinds_are_answered_with_the_known_ones():
+    trials = some_trials()
+    for call in (lambda: trial_features(trials, kind="bandpower"),
+                 lambda: electrode_maps(trials, baseline="none", kinds=("de", "bandpower"))):
+        with pytest.raises(ValueError, match="one of .*de.*, not 'bandpower'"):
+            call()

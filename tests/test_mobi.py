@@ -355,3 +355,15 @@ def test_a_damaged_digitizer_is_told(tmp_path, content, message):
 def test_impossible_cohorts_are_refused(options):
     with pytest.raises(ValueError, match="1 to 8 people, 1 to 3 trials"):
         mobi.simulate(**options)
+
+
+def test_messages_about_binary_files_are_short_and_printable(tmp_path):
+    make(tmp_path)
+    for file in ("eeg.txt", "joints.txt", "conductor.txt", "impedances-before.txt"):
+        path = tmp_path / "SL01-T01" / file
+        whole = path.read_bytes()
+        path.write_bytes(b"\0\x1b\x07" * 5000 + b"\n" * 9 + b"\0" * 99)
+        with pytest.raises(DatasetError) as caught:
+            (mobi.read_events if file == "conductor.txt" else mobi.read)(tmp_path)
+        path.write_bytes(whole)
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 600 + len(str(tmp_path))

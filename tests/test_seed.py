@@ -296,7 +296,7 @@ def test_folders_that_are_not_seed_are_refused(tmp_path, cohort):
         seed.read(tmp_path / "nowhere")
     assert not seed.check(tmp_path).ok
     seed.write(cohort, tmp_path, "features")
-    with pytest.raises(DatasetError, match="Here are files of the form 'features'"):
+    with pytest.raises(DatasetError, match="Here is form='features'"):
         seed.read(tmp_path)
     with pytest.raises(DatasetError, match="forms raw and features, not 'stft'"):
         seed.read(tmp_path, form="stft")
@@ -388,3 +388,16 @@ def test_damaged_files_are_read_or_refused(tmp_path):
         reads_or_refuses(lambda: seed.read(tmp_path), path)
 
     check()
+
+
+# ---- what cannot be true ----
+
+@pytest.mark.parametrize("form", ["raw", "features"])
+def test_copies_are_told(tmp_path, cohort, form):
+    first = seed.write(cohort, tmp_path, form)[0]
+    (first.parent / "7_20200101.mat").write_bytes(first.read_bytes())
+    said = "7_20200101.mat and 1_20200101.mat hold the same signals: one of them is a copy"
+    report = seed.check(tmp_path)
+    assert said in seed.read(tmp_path, form=form).decisions and f"{form}: {said}" in report.missing
+    assert f"forms that are here: {form}" in report.found
+    assert form == "features" or any("alpha is strongest" in line for line in report.found)

@@ -115,7 +115,14 @@ def test_recordings_by_hand(tmp_path, width):
     assert trials.decisions == ("1 other files ignored: notes.txt",
                                 "3_1_20180414.cnt: marked bad in its header, kept: CZ",
                                 "3_2_20180413.cnt: marked bad in its header, kept: CZ",
-                                "fewer than 3 recordings of person 3")
+                                "fewer than 3 recordings of person 3",
+                                "3_2_20180413.cnt and 3_1_20180414.cnt hold the same signals: one of them is a copy")
+    (tmp_path / "Thumbs.db").touch()
+    report = seed_v.check(tmp_path)
+    assert "raw: 2 other files ignored: notes.txt, Thumbs.db" in report.decisions
+    assert trials.decisions[-1] in report.missing and "forms that are here: raw" in report.found
+    with pytest.raises(DatasetError, match="Here is form='raw'"):
+        seed_v.read(tmp_path, form="features")
 
 
 @pytest.mark.parametrize("first, kind, protocol", [(0, int, 2), (0, str, 4), (1, str, 5), (1, int, 0)])

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from eegemo_utils.montage import make_info
-from eegemo_utils.trials import DatasetError, Report, Trials, Windows
+from eegemo_utils.trials import DatasetError, Report, Trials, Windows, shown
 
 
 def some_trials(n_trials=3, n_samples=50, scale=20.0, **changes):
@@ -123,3 +123,10 @@ def test_trials_and_windows_say_what_they_are_in_a_line():
     windows = Windows(np.zeros((8, 2, 5)), table, description="some windows")
     assert repr(windows) == "<Windows: some windows: 8 windows of (2, 5), labels: a, b, c, d, e, f, ...>"
     assert repr(Windows(np.zeros((8, 2)), table[["subject"]])) == "<Windows: no description: 8 windows of (2,)>"
+
+
+def test_what_is_quoted_from_damaged_files_is_short_and_printable():
+    assert shown("Größe 5µV") == "Größe 5µV" and shown("x" * 41) == "x" * 40 + "..."
+    assert shown("a\0b\x1b[2J\r") == "a\\x00b\\x1b[2J\\r" and len(shown("\0" * 1000)) == 43
+    error = DatasetError("file.csv: found \0\0,\x07\nnext line")
+    assert str(error) == "file.csv: found \\x00\\x00,\\x07\nnext line" and isinstance(error, ValueError)

@@ -261,3 +261,10 @@ def test_files_cut_off_and_foreign_ones_are_told(tmp_path):
     said = "aaaaaaar_00000001.rec: ends within a line: events may be missing"
     assert said in tuev.read(tmp_path).decisions and said in report.decisions
     assert "3 other file(s) ignored: edf/copy of it.edf, edf/Thumbs.db, edf/holiday photo.jpg" in report.decisions
+
+
+def test_messages_about_binary_event_files_are_short_and_printable(tmp_path):
+    make(tmp_path, events="\0\x07" * 9999)
+    with pytest.raises(DatasetError) as caught:
+        tuev.read(tmp_path)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 250 + len(str(tmp_path))

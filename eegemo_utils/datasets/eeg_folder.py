@@ -10,6 +10,10 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
   name;
 - electrodes get their names of today, without "EEG", "-REF", "-LE": T3 is T7;
 - only electrodes that all files have are kept, or those asked for: then a file without one of them is skipped;
+- people who are only known by names of files or folders are said to be: two files of one person may count as two
+  people, and a split by people is only as good as that;
+- files without signal are skipped; flat channels, sizes that microvolt do not have, and files with the same signals
+  are named;
 - rates must be the same, or one is asked for: then the others are resampled.
 
 Traps. References, filters and amplifiers differ between files, and tell them apart better than any state does.
@@ -23,6 +27,7 @@ import pandas as pd
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.edf import write_edf
+from eegemo_utils.datasets.plausible import Survey
 from eegemo_utils.montage import make_info, standard_name
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -72,13 +77,15 @@ def read(root, subjects=None, ch_names=None, sfreq: float | None = None) -> Tria
     names, told = _common(root, found, ch_names)
     found = [recording for recording in found if set(names) <= set(recording.electrodes)]
     rate = _rate(root, found, sfreq)
-    signals, rows = [], []
+    signals, rows, survey = [], [], Survey(names, rate)
     for recording in found:
         try:
-            signals.append(files.load(recording, names, rate))
+            signal = files.load(recording, names, rate)
+            survey.add(recording.name, [signal], str(recording.path))
         except DatasetError as error:
             decisions.append(f"skipped: {error}")
             continue
+        signals.append(signal)
         rows.append({"subject": recording.subject, "session": recording.session, "label": recording.label,
                      "file": recording.name, "seconds": signals[-1].shape[1] / rate,
                      "recorded_sfreq": recording.sfreq})
@@ -88,8 +95,18 @@ def read(root, subjects=None, ch_names=None, sfreq: float | None = None) -> Tria
     table.insert(2, "trial", table.groupby(["subject", "session"]).cumcount() + 1)
     resampled = (table["recorded_sfreq"] != rate).sum()
     told += [f"{resampled} file(s) resampled to {rate:g} Hz"] * bool(resampled)
+    told += [*_who(found), *survey.said, *survey.copies()]
     description, _ = read_description(root, f"EEG files in {root.name}")
     return Trials(signals, make_info(names, rate), table, None, description, (*told, *decisions))
+
+
+def _who(found: list[files.Recording]) -> list[str]:
+    """What people are known by, where no name says sub-."""
+    guessed = [recording for recording in found if f"sub-{recording.subject}" not in recording.path.name]
+    kinds = dict.fromkeys("folders" if "/" in recording.name else "files" for recording in guessed)
+    return [f"people are taken from the names of {' and '.join(kinds)}, such as {guessed[0].subject} for "
+            f"{guessed[0].name}: if two of them are one person, by_subject does not know; it is only as good as these "
+            f"names (sub-01_task-rest.edf would tell)"] if guessed else []
 
 
 def _identify_all(root: Path, subjects=None, ch_names=None) -> tuple[list[files.Recording], list[str]]:
@@ -154,7 +171,7 @@ def check(root) -> Report:
     report.missing += skipped
     try:
         _, told = _common(root, found, None)
-        report.decisions += [*told, *skipped]
+        report.decisions += [*told, *_who(found), *skipped]
         _rate(root, found, None)
         report.ok = True
     except DatasetError as error:

@@ -11,7 +11,7 @@ from eegemo_utils.access import in_words
 from eegemo_utils.datasets.common import eeg_signal, save_text
 from eegemo_utils.datasets.edf import read_edf, write_edf
 from eegemo_utils.datasets.edf_header import ANNOTATIONS, read_header
-from eegemo_utils.trials import DatasetError
+from eegemo_utils.trials import DatasetError, shown
 
 URL = "https://physionet.org/files/eegmat/1.0.0/"
 INFO, SUMS = "subject-info.csv", "SHA256SUMS.txt"
@@ -111,21 +111,21 @@ def load_info(root: Path) -> pd.DataFrame | None:
     try:
         table = pd.read_csv(io.StringIO(path.read_bytes().decode("utf-8-sig")), dtype=str)
     except (ValueError, pd.errors.ParserError) as error:
-        raise DatasetError(f"{path}: not a table of comma-separated text ({error!s:.120}). Get it again.") from None
+        raise DatasetError(f"{path}: not a table of comma-separated text ({shown(error, 120)}). Get it again.") from None
     if list(table.columns) != ["Subject", *COLUMNS]:
         raise DatasetError(f"{path}: expected the columns Subject, {', '.join(COLUMNS)}; found "
-                           f"{', '.join(map(str, table.columns))[:200]}. Get it again.")
+                           f"{shown(', '.join(map(str, table.columns)), 200)}. Get it again.")
     table = table.set_index("Subject").rename(columns=COLUMNS)
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
-        raise DatasetError(f"{path}: {twice!s:.40} stands there twice. Get it again.")
+        raise DatasetError(f"{path}: {shown(twice)} stands there twice. Get it again.")
     for name in ("age", "year", "n_subtractions", "good_count"):
         numbers = pd.to_numeric(table[name], errors="coerce")
         fine = np.isfinite(numbers) & (numbers >= 0) & (numbers.isin([0, 1]) | (name != "good_count"))
         if not fine.all():
             person = table.index[int(np.argmin(fine))]
-            raise DatasetError(f"{path}: {person!s:.40}: expected {name} as a number (0 or 1 for good_count), found "
-                               f"{table[name].iloc[int(np.argmin(fine))]!s:.40}. Get it again.")
+            raise DatasetError(f"{path}: {shown(person)}: expected {name} as a number (0 or 1 for good_count), found "
+                               f"{shown(table[name].iloc[int(np.argmin(fine))])}. Get it again.")
         table[name] = numbers.astype(float)
     return table
 

@@ -22,7 +22,7 @@ from eegemo_utils.datasets.bird_columns import column_names
 from eegemo_utils.datasets.bird_features import bird_features
 from eegemo_utils.datasets.chains import link_chains
 from eegemo_utils.datasets.common import prepare_folder, read_description, save_text
-from eegemo_utils.trials import DatasetError, Report, Windows
+from eegemo_utils.trials import DatasetError, Report, Windows, shown
 
 __all__ = ["FACTS", "blob_id", "check", "copied_columns", "link_chains", "read", "simulate", "write",
            "write_table"]
@@ -125,7 +125,7 @@ def _parse(path: Path) -> pd.DataFrame:
         wrong = [i for i, (have, want) in enumerate(zip(columns, expected)) if have != want]
         where = f"the first {min(len(columns), len(expected))} are right"
         if wrong:
-            where = f"column {wrong[0] + 1} is {columns[wrong[0]][:40]!r} instead of {expected[wrong[0]]!r}"
+            where = f"column {wrong[0] + 1} is '{shown(columns[wrong[0]])}' instead of {expected[wrong[0]]!r}"
         raise DatasetError(f"{path}: line 1: expected {len(expected)} columns, '# mean_0_a' to 'label', "
                            f"found {len(columns)}; {where}. Another table, or saved again?")
     kinds = dict.fromkeys(NAMES, np.float64) | {"label": str}
@@ -154,9 +154,9 @@ def _first_fault(path: Path) -> str | None:
             if not np.isfinite(values).all():
                 column = int(np.argmin(np.isfinite(values)))
                 return (f"line {number}, column {NAMES[column]}: expected a finite number, "
-                        f"found {fields[column][:40]!r}")
+                        f"found '{shown(fields[column])}'")
             if fields[-1] not in LABELS:
-                return f"line {number}: expected a label of {', '.join(LABELS)}, found {fields[-1][:40]!r}"
+                return f"line {number}: expected a label of {', '.join(LABELS)}, found '{shown(fields[-1])}'"
     return None
 
 

@@ -49,6 +49,7 @@ from eegemo_utils.datasets.faced_files import (
     SUBJECTS,
 )
 from eegemo_utils.datasets.faced_simulation import simulate
+from eegemo_utils.datasets.plausible import Survey, others_ignored
 from eegemo_utils.montage import make_info
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
@@ -110,9 +111,10 @@ def read(root, subjects=None, form: str = "raw", *, target: str = "emotion", fea
     root = Path(root)
     form, paths = _find(root, form, feature)
     description, written = read_description(files.base(root), f"FACED in {root.name}")
-    signals, tables, decisions = [], [], _general(form)
+    signals, tables, decisions, survey = [], [], _general(form), Survey(ELECTRODES, SFREQ)
     for subject in pick_subjects(root, paths, subjects):
         values, table, said = _load(root, subject, paths[subject], form, feature, strict=not written)
+        survey.add(subject, values, str(paths[subject]), stored=form == "features")
         kept = table["valence3"].ne("neutral").to_numpy() if target == "binary" else np.ones(N_CLIPS, bool)
         table.insert(3, "label", table["emotion" if target == "emotion" else "valence3"])
         signals += [value for value, keep in zip(values, kept) if keep]
@@ -120,6 +122,7 @@ def read(root, subjects=None, form: str = "raw", *, target: str = "emotion", fea
         decisions += said
     table = pd.concat(tables, ignore_index=True)
     decisions += ["neutral clips left out (binary)"] * (target == "binary")
+    decisions += [*survey.said, *survey.copies()]
     info = make_info(ELECTRODES, SFREQ)
     if form == "features":
         return Windows(*_windows(signals, table), None, info, tuple(BANDS), description, tuple(decisions))
@@ -136,8 +139,10 @@ def _find(root: Path, form: str, feature: str) -> tuple[str, dict[str, Path]]:
         wanted = {"raw": "Processed_data/sub000.pkl or sub-000/eeg", "bids": "sub-000/eeg",
                   "features": f"EEG_Features/{feature}/sub000.pkl.pkl"}[form]
         found = sorted(path.name for path in root.iterdir())[:5] if root.is_dir() else "no such folder"
-        raise DatasetError(f"{root}: expected files of FACED ({wanted}), found {found or 'an empty folder'}. Get them "
-                           f"from {FACTS['source']}, and give the folder they lie in.")
+        held = list(dict.fromkeys(f"form={name!r}" for name, _ in _held(root)))
+        todo = f"Here is {' and '.join(held)}." if held else f"Get them from {FACTS['source']}, and give the folder " \
+            "they lie in."
+        raise DatasetError(f"{root}: expected files of FACED ({wanted}), found {found or 'an empty folder'}. {todo}")
     return form, paths
 
 
@@ -191,15 +196,18 @@ def check(root) -> Report:
         return report
     report.found.append(description)
     for (form, feature), paths in held.items():
-        faults = _check_form(root, form, feature, paths, report, strict=not written)
-        report.missing += faults
+        faults, copies = _check_form(root, form, feature, paths, report, strict=not written)
+        report.missing += faults + copies
         name = form if form != "features" else f"features ({feature})"
         report.found.append(f"{name}: {len(paths)} people, {len(faults)} of them faulty")
         absent = [subject for subject in SUBJECTS if subject not in paths]
         if absent:
             report.missing.append(f"{name}: no files of {len(absent)} of the 123 people ({', '.join(absent[:3])}, ...)")
         report.decisions += _general(form)
+    report.decisions += others_ignored(files.strangers(root, {str(path): path for held_paths in held.values()
+                                                              for path in held_paths.values()}))
     report.decisions = list(dict.fromkeys(report.decisions))
+    report.found.append(f"forms that are here: {', '.join(dict.fromkeys(form for form, _ in held))}")
     report.ok = not any("fault: " in line for line in report.missing)
     return report
 
@@ -210,29 +218,20 @@ def _held(root: Path) -> dict[tuple[str, str], dict[str, Path]]:
     return {key: paths for key, paths in held.items() if paths}
 
 
-def _check_form(root: Path, form: str, feature: str, paths, report: Report, strict: bool) -> list[str]:
-    faults, alpha = [], np.zeros(len(ELECTRODES))
+def _check_form(root: Path, form: str, feature: str, paths, report: Report, strict: bool) -> tuple[list, list]:
+    """Fill the report; faults, and which files are copies, which is no fault of theirs."""
+    faults, survey = [], Survey(ELECTRODES, SFREQ)
     for subject, path in paths.items():
         try:
             values, _, said = _load(root, subject, path, form, feature, strict)
+            survey.add(subject, values, str(path), stored=form == "features")
         except DatasetError as error:
             faults.append(f"fault: {error}")
             continue
         report.decisions += said
-        alpha += _alpha(values) if form == "raw" else 0
-    if alpha.any():  # the pickles name no channels: the place of the alpha rhythm shows their order
-        strongest = [ELECTRODES[place] for place in np.argsort(-alpha)[:3]]
-        report.found.append(f"alpha is strongest at {', '.join(strongest)} (expected at the back of the head; if not, "
-                            f"the channels are in another order)")
-    return faults
-
-
-def _alpha(clips: list[np.ndarray]) -> np.ndarray:
-    """Power of 8-13 Hz in each channel of the last clip, as a share of the sum over channels."""
-    clip = clips[-1]
-    hz = np.fft.rfftfreq(clip.shape[1], 1 / SFREQ)
-    power = (np.abs(np.fft.rfft(clip, axis=1)) ** 2)[:, (hz >= 8) & (hz <= 13)].sum(axis=1)
-    return power / max(power.sum(), 1e-30)
+    report.found += survey.alpha()
+    report.decisions += survey.said
+    return faults, survey.copies()
 
 
 # ---- writing ----

@@ -5,7 +5,6 @@ paper's processed files. Every .tsv starts with a byte order mark.
 """
 
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from eegemo_utils.datasets.faced_files import (
     RATINGS,
     SECONDS,
     SFREQ,
+    SUBJECTS,
 )
 from eegemo_utils.montage import standard_name
 from eegemo_utils.trials import DatasetError
@@ -57,7 +57,8 @@ class Session:
 def find(root: Path) -> dict[str, Path]:
     """``sub-NNN/eeg`` folders by person, named as in the pickles (sub000)."""
     folders = sorted(root.glob("sub-*/eeg")) if root.is_dir() else []
-    return {path.parent.name.replace("-", ""): path for path in folders if re.fullmatch(r"sub-\d{3}", path.parent.name)}
+    return {path.parent.name.replace("-", ""): path for path in folders
+            if path.parent.name in {f"sub-{subject[3:]}" for subject in SUBJECTS}}
 
 
 @in_words

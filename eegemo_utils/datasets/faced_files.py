@@ -34,6 +34,7 @@ RATINGS = ("joy", "tenderness", "inspiration", "amusement", "anger", "disgust", 
 MAX_RATING = 7.0
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 14), "beta": (14, 30), "gamma": (30, 47)}
 FEATURES = ("DE", "PSD")
+SIDE_FILES = (".csv", ".xlsx", ".tsv", ".json", ".txt", ".md", ".pdf", ".py", ".m")  # that releases come with
 CONSTANT_DE = -30.0  # the official pipeline's value where a signal is constant
 
 
@@ -64,13 +65,22 @@ def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
     pattern = re.compile(r"(sub\d{3})\.pkl" if form == "raw" else r"(sub\d{3})\.pkl(?:\.pkl)?")
     for place in (top / folder, top / folder.name, root):
         paths = sorted(place.iterdir(), reverse=True) if place.is_dir() else []  # .pkl.pkl wins over .pkl
-        found = {match[1]: path for path in paths if (match := pattern.fullmatch(path.name))}
+        found = {match[1]: path for path in paths if (match := pattern.fullmatch(path.name)) and match[1] in SUBJECTS}
         # a folder of the one form must not be taken for the other
         if found and place.name in (*FEATURES, "Processed_data") and place.name != folder.name:
             continue
         if found:
             return dict(sorted(found.items()))
     return {}
+
+
+@in_words
+def strangers(root: Path, paths: dict[str, Path]) -> list[str]:
+    """Files beside people's files, or in the top folder, that are none of the dataset's."""
+    places = dict.fromkeys([base(root), *(path.parent for path in paths.values() if path.is_file())])
+    beside = [path for place in places for path in sorted(place.iterdir())
+              if path.is_file() and path.name[0] != "." and path not in paths.values()]
+    return [path.name for path in beside if path.suffix and path.suffix not in SIDE_FILES]
 
 
 @in_words

@@ -16,7 +16,7 @@ import pandas as pd
 from eegemo_utils import montage
 from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.common import save_text
-from eegemo_utils.trials import DatasetError
+from eegemo_utils.trials import DatasetError, shown
 
 SFREQ = 100.0
 RATE_TOLERANCE = 0.01
@@ -91,7 +91,7 @@ def _first_fault(body: bytes, n_columns: int, n_before: int) -> str:
             except ValueError:
                 fine = False
             if not fine:
-                return f"line {number}: expected a number, found {text[:40]!r}"
+                return f"line {number}: expected a number, found '{shown(text)}'"
     return f"expected rows of {n_columns} numbers, tab-separated"
 
 
@@ -105,7 +105,7 @@ def load_eeg(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     (first,), body = _lines(path, 1)
     if first != FIRST_LINE:
-        raise DatasetError(f"{path}: line 1: expected {FIRST_LINE!r}, found {first[:60]!r}. Another file?")
+        raise DatasetError(f"{path}: line 1: expected {FIRST_LINE!r}, found '{shown(first, 60)}'. Another file?")
     values = _numbers(path, body, 1 + len(PLUGS), 1)
     _check_stamps(path, values[:, 0])
     return values[:, 0].copy(), values[:, 1:].T.astype(np.float32)
@@ -136,7 +136,7 @@ def load_joints(path: Path) -> tuple[np.ndarray, np.ndarray]:
     names = names[1].split() if names else []
     if sorted(names) != sorted(JOINTS) or not second.startswith("Joint Factor"):
         raise DatasetError(f"{path}: expected the names {' '.join(JOINTS)} in brackets in line 1 and 'Joint Factor' in "
-                           f"line 2, found {first[:120]!r} and {second[:40]!r}. Another file?")
+                           f"line 2, found '{shown(first, 120)}' and '{shown(second)}'. Another file?")
     values = _numbers(path, body, 1 + len(JOINTS), 2)
     angles = values[:, 1:].T[[names.index(name) for name in JOINTS]].astype(np.float32)
     reach = np.ptp(angles[: len(MEASURED)], axis=1).max()
@@ -163,8 +163,8 @@ def load_impedances(path: Path) -> dict[str, float]:
     if sorted(names) != sorted(PLUGS):
         wrong = sorted(set(PLUGS) ^ set(names)) or [name for name in names if names.count(name) > 1]
         raise DatasetError(f"{path}: expected a table ({TABLE_START} ...) with the 64 names of the cap, each "
-                           f"once, found {len(names)}; missing, unknown or twice: {', '.join(wrong)[:200]}. Get the "
-                           f"file again.")
+                           f"once, found {len(names)}; missing, unknown or twice: {shown(', '.join(wrong), 200)}. Get "
+                           f"the file again.")
     return {row[1]: _ohm(row[3] if len(row) > 3 else "---") for row in rows}
 
 
@@ -186,7 +186,7 @@ def load_events(path: Path) -> pd.DataFrame:
         seconds = _ohm(time)
         if not math.isfinite(seconds) or not text.strip():
             raise DatasetError(f"{path}: line {number}: expected a time, a tab and a text, found "
-                               f"{line.strip()[:60]!r}. Get the file again.")
+                               f"'{shown(line.strip(), 60)}'. Get the file again.")
         rows.append((seconds, text.strip()))
     return pd.DataFrame(rows, columns=["time", "event"]).astype({"time": float})
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from eegemo_utils.access import files_below, unreadable
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS
-from eegemo_utils.trials import DatasetError
+from eegemo_utils.trials import DatasetError, shown
 
 COLUMNS = ["timestamps", *MUSE_CHANNELS, MUSE_AUX]
 SFREQ = 256.0
@@ -177,7 +177,7 @@ def load(recording: Recording) -> None:
     table = _parse(path, body, columns)
     markers = [name for name in columns if name not in COLUMNS]
     if markers:
-        recording.decisions.append(f"{recording.name}: column {', '.join(markers)} (event codes) dropped")
+        recording.decisions.append(f"{recording.name}: column {shown(', '.join(markers), 80)} (event codes) dropped")
     recording.stamps = table["timestamps"].to_numpy()
     recording.signals = np.ascontiguousarray(table[COLUMNS[1:]].to_numpy().T, dtype=np.float32)
 
@@ -197,9 +197,9 @@ def _check_header(path: Path, header: bytes) -> list[str]:
     missing = [name for name in COLUMNS if name not in columns]
     extra = [name for name in columns if name not in COLUMNS and not name.startswith("Marker")]
     if missing or extra or len(set(columns)) < len(columns):
-        found = ",".join(columns)[:120]
+        found = shown(",".join(columns), 120)
         what = "; ".join([f"missing: {', '.join(missing)}"] * bool(missing)
-                         + [f"not known: {', '.join(extra)[:80]}"] * bool(extra)) or "a column occurs twice"
+                         + [f"not known: {shown(', '.join(extra), 80)}"] * bool(extra)) or "a column occurs twice"
         raise DatasetError(f"{path}: line 1: expected the header {expected} (and maybe Marker columns), "
                            f"found {found} ({what}). Export the five signals of the headband, Right AUX "
                            f"included.")
@@ -253,11 +253,11 @@ def _first_fault(body: bytes, columns: list[str]) -> str | None:
             try:
                 value = float(text)
             except ValueError:
-                return f"line {number}, column {name}: expected a number, found {text[:40]!r}"
+                return f"line {number}, column {name}: expected a number, found '{shown(text)}'"
             if not math.isfinite(value):
-                return f"line {number}, column {name}: expected a finite number, found {text[:40]!r}"
+                return f"line {number}, column {name}: expected a finite number, found '{shown(text)}'"
             if abs(value) > LARGEST.get(name, math.inf):
                 unit = "seconds" if name == "timestamps" else "microvolt"
                 return (f"line {number}, column {name}: expected {unit}, at most {LARGEST[name]:.0e} in size, "
-                        f"found {text[:40]!r}")
+                        f"found '{shown(text)}'")
     return None

@@ -77,9 +77,12 @@ def alpha_share(signal: np.ndarray, sfreq: float) -> np.ndarray:
     return power / max(power.sum(), 1e-30)
 
 
-def fingerprint(values: np.ndarray) -> str:
-    """The same for the same numbers."""
-    return hashlib.sha256(f"{values.shape}".encode() + np.ascontiguousarray(values).tobytes()).hexdigest()
+def fingerprint(trials: Sequence[np.ndarray]) -> str:
+    """The same where the first and the last trial, and the number of trials, are the same."""
+    digest = hashlib.sha256(str(len(trials)).encode())
+    for values in (trials[0], trials[-1]):
+        digest.update(str(values.shape).encode() + np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def same_signals(fingerprints: Mapping[str, str]) -> list[str]:
@@ -115,15 +118,15 @@ class Survey:
         self._digests: dict[str, str] = {}
         self._alpha = np.zeros(len(self.names))
 
-    def add(self, name: str, signals: Sequence[np.ndarray], where: str | None = None) -> None:
-        """Look at somebody's trials; `where` is for the error of `remarks`, which this raises."""
-        self._found[name] = _measure(signals, where or name)
-        self._digests[name] = fingerprint(signals[0])
-        self._alpha += alpha_share(signals[-1], self.sfreq)
+    def add(self, name: str, trials: Sequence[np.ndarray], where: str, stored: bool = False) -> None:
+        """Look at somebody's trials; `stored` features are only compared with one another's.
 
-    def add_stored(self, name: str, values: np.ndarray) -> None:
-        """Take note of features, which are only compared with one another."""
-        self._digests[name] = fingerprint(values)
+        `where` is for the error of `remarks`, which this raises.
+        """
+        if not stored:
+            self._found[name] = _measure(trials, where)
+            self._alpha += alpha_share(trials[-1], self.sfreq)
+        self._digests[name] = fingerprint(trials)
 
     @property
     def said(self) -> list[str]:

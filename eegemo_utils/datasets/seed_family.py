@@ -7,6 +7,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import seed_files as files
 from eegemo_utils.datasets.common import pick_subjects, places_of, prepare_folder, read_description, window_rows
+from eegemo_utils.datasets.plausible import Survey
 from eegemo_utils.datasets.seed_features import all_kinds
 from eegemo_utils.datasets.seed_files import BANDS, SFREQ, Layout, Recording
 from eegemo_utils.montage import SEED_62, make_info
@@ -42,18 +43,25 @@ def _wanted(layout: Layout, root: Path, subjects, form: str) -> tuple[list[Recor
     return [one for one in recordings if one.subject in chosen], decisions
 
 
+def _short(layout: Layout, recording: Recording) -> str:
+    """A file's name; with its folder where files of several sessions may be called the same."""
+    return f"{recording.session}/{recording.path.name}" if layout.by_folder else recording.path.name
+
+
 def read_raw(layout: Layout, root, subjects=None, form: str = "raw") -> Trials:
     """Signals of people; see `seed.read`. An unknown form ends here, with the message for it."""
     root = Path(root)
     recordings, decisions = _wanted(layout, root, subjects, form)
     description, written = _described(layout, root, "raw")
     decisions += [] if layout.by_folder else files.load_labels(layout, root, "raw")
-    signals, tables = [], []
+    signals, tables, survey = [], [], Survey(SEED_62, SFREQ)
     for recording in recordings:
         own, said = files.load_signals(layout, recording, complete=not written)
+        survey.add(_short(layout, recording), own, str(recording.path))
         signals += own
         decisions += said
         tables.append(_table(layout, recording, len(own)))
+    decisions += [*survey.said, *survey.copies()]
     return Trials(signals, make_info(SEED_62, SFREQ), pd.concat(tables), None, description, tuple(decisions))
 
 
@@ -63,12 +71,14 @@ def read_features(layout: Layout, root, subjects=None, kind: str = "de_LDS") -> 
     recordings, decisions = _wanted(layout, root, subjects, "features")
     description, written = _described(layout, root, "features")
     decisions += [] if layout.by_folder else files.load_labels(layout, root, "features")
-    features, tables = [], []
+    features, tables, survey = [], [], Survey(SEED_62, SFREQ)
     for recording in recordings:
         own, said = files.load_features(layout, recording, kind, complete=not written)
+        survey.add(_short(layout, recording), own, str(recording.path), stored=True)
         decisions += said
         features += own
         tables.append(window_rows(_table(layout, recording, len(own)), [len(values) for values in own]))
+    decisions += survey.copies()
     info = make_info(SEED_62, SFREQ) if layout.rows[kind] == len(SEED_62) else None
     return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=BANDS, description=description,
                    decisions=tuple(decisions))
@@ -85,6 +95,7 @@ def check(layout: Layout, name: str, root) -> Report:
     except DatasetError as error:
         report.missing.append(f"fault: {error}")
         return report
+    copies: list[str] = []
     for form in forms:
         try:
             recordings, decisions = _wanted(layout, root, None, form)
@@ -94,17 +105,22 @@ def check(layout: Layout, name: str, root) -> Report:
             continue
         report.found += [description] * (description not in report.found)
         report.decisions += [f"{form}: {decision}" for decision in decisions]
-        _check_form(layout, root, form, recordings, written, report)
+        copies += _check_form(layout, root, form, recordings, written, report)
     report.ok = bool(report.found) and not report.missing
+    report.found += [f"forms that are here: {', '.join(forms)}"] * bool(report.found)
+    report.missing += copies
     report.missing += [f"the form {form} is not there" for form in layout.folders if form not in forms]
     return report
 
 
-def _check_form(layout: Layout, root: Path, form: str, recordings, written: bool, report: Report) -> None:
+def _check_form(layout: Layout, root: Path, form: str, recordings, written: bool, report: Report) -> list[str]:
+    """Fill the report; gives back which files are copies, which is no fault of theirs."""
+    survey = Survey(SEED_62, SFREQ)
     load = {"raw": files.load_signals, "features": files.load_default}[form]
     for recording in recordings:
         try:
             trials, said = load(layout, recording, complete=not written)
+            survey.add(_short(layout, recording), trials, str(recording.path), stored=form == "features")
         except DatasetError as error:
             report.missing.append(f"fault: {error}")
             continue
@@ -118,6 +134,9 @@ def _check_form(layout: Layout, root: Path, form: str, recordings, written: bool
             report.decisions += files.load_labels(layout, root, form)
         except DatasetError as error:
             report.missing.append(f"fault: {error}")
+    report.found += [f"{form}: {line}" for line in survey.alpha()]
+    report.decisions += [f"{form}: {line}" for line in survey.said]
+    return [f"{form}: {line}" for line in survey.copies()]
 
 
 # ---- writing ----

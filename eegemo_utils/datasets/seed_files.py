@@ -103,7 +103,7 @@ def find(layout: Layout, root: Path, form: str) -> tuple[list[Recording], list[s
     if not any(named.values()) or (folder == root and elsewhere):
         below = " in the folders 1, 2, 3 of " if layout.by_folder else " in "
         other = elsewhere or [name for name in layout.folders if (root / layout.folders[name]).is_dir()]
-        hint = f" Here are files of the form {other[0]!r}." if other and other[0] != form else ""
+        hint = f" Here is form={other[0]!r}." if other and other[0] != form else ""
         raise DatasetError(f"{root}: expected files <person>_<yyyymmdd>.mat{below}{layout.folders[form]}, found none."
                            f"{hint} Give the folder of {layout.title}.")
     recordings = [recording for n, paths in named.items() for recording in _recordings(layout, folder, n, paths)]

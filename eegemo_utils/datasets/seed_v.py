@@ -30,6 +30,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import seed_v_files as files
 from eegemo_utils.datasets.common import pick_subjects, places_of, prepare_folder, read_description, window_rows
+from eegemo_utils.datasets.plausible import Survey
 from eegemo_utils.datasets.seed_features import entropy_and_power
 from eegemo_utils.datasets.seed_v_files import CODES, N_SESSIONS, N_SUBJECTS, N_TRIALS, SFREQ, WINDOW_SECONDS
 from eegemo_utils.montage import SEED_62, make_info
@@ -84,15 +85,17 @@ def read(root, subjects=None, form: str = "raw") -> Trials | Windows:
     chosen = pick_subjects(root, list(found), subjects)
     description, written = _described(root)
     clips = files.clip_seconds(_top(root), written) if form == "raw" else None
-    values, tables = [], []
+    values, tables, survey = [], [], Survey(SEED_62, SFREQ)
     for subject in chosen:
         for session, path in sorted(found[subject].items()):
             own, table, said = _load(subject, session, path, clips, written)
+            survey.add(path.name, own, str(path), stored=not session)
             values += own
             tables.append(table)
             decisions += said
         decisions += [f"fewer than {N_SESSIONS} recordings of person {subject}"] * (
             form == "raw" and len(found[subject]) < N_SESSIONS)
+    decisions += [*survey.said, *survey.copies()]
     info, table = make_info(SEED_62, SFREQ), pd.concat(tables)
     if form == "features":
         return Windows(np.concatenate(values), table, None, info, BANDS, description, tuple(decisions))
@@ -128,7 +131,7 @@ def _table(subject: str, keys: list[tuple[int, int]]) -> pd.DataFrame:
 def check(root) -> Report:
     """Say which recordings a folder holds in which form, which are damaged and what `read` does. Raises nothing."""
     root = Path(root)
-    report, absent = Report(FACTS["name"], root, ok=False), []
+    report, absent, readable, copies = Report(FACTS["name"], root, ok=False), [], [], []
     try:
         held = files.forms(root)
     except DatasetError as error:
@@ -144,17 +147,24 @@ def check(root) -> Report:
             continue
         report.found += [description] * (description not in report.found)
         report.decisions += [f"{form}: {decision}" for decision in decisions]
+        readable.append(form)
+        survey = Survey(SEED_62, SFREQ)
         for subject, paths in found.items():
             for session, path in sorted(paths.items()):
-                _check_file(report, subject, session, path, clips, written)
+                _check_file(report, survey, subject, session, path, clips, written)
+        report.found += survey.alpha()
+        report.decisions += survey.said
+        copies += survey.copies()
     report.ok = bool(report.found) and not report.missing
-    report.missing += absent
+    report.found += [f"forms that are here: {', '.join(readable)}"] * bool(readable)
+    report.missing += copies + absent
     return report
 
 
-def _check_file(report: Report, subject: str, session: int, path: Path, clips, written: bool) -> None:
+def _check_file(report: Report, survey: Survey, subject: str, session: int, path: Path, clips, written: bool) -> None:
     try:
         values, table, said = _load(subject, session, path, clips, written)
+        survey.add(path.name, values, str(path), stored=not session)
     except DatasetError as error:
         report.missing.append(f"fault: {error}")
         return

@@ -64,10 +64,13 @@ def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
             raise DatasetError(f"{folder}: expected one file of person {match[1]}, session {session}, found "
                                f"{own[session].name} and {path.name}. Take away what is a copy.")
         own[session] = path
+    others += [path.name for path in sorted(root.iterdir()) if folder != root and path.is_file()
+               and path.name[0] != "." and path.name not in (DESCRIPTION, CLIPS)] if found else []
     if not found:
         expected = "<person>_<session>_<yyyymmdd>.cnt" if form == "raw" else "<person>_123.npz"
-        raise DatasetError(f"{root}: expected files {expected} in {FOLDERS[form]}, found none. Give the folder of "
-                           f"SEED-V, or the other form.")
+        held = [other for other, name in FOLDERS.items() if other != form and (root / name).is_dir()]
+        hint = f"Here is form={held[0]!r}." if held else "Give the folder of SEED-V."
+        raise DatasetError(f"{root}: expected files {expected} in {FOLDERS[form]}, found none. {hint}")
     decisions = [f"{len(others)} other files ignored: {', '.join(others)[:200]}"] * bool(others)
     return {subject: found[subject] for subject in sorted(found, key=int)}, decisions
 

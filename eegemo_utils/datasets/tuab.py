@@ -31,6 +31,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import tuh_files as tuh
 from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.plausible import others_ignored
 from eegemo_utils.datasets.tuh_files import ELECTRODES, RATES, SFREQ, Recording
 from eegemo_utils.trials import DatasetError, Report, Trials
 
@@ -174,7 +175,7 @@ def check(root) -> Report:
         report.missing.append(f"release 3.0.1 has {sum(COUNTS.values())} recordings: "
                               + ", ".join(f"{count} {' '.join(key)}" for key, count in COUNTS.items()))
     usable = tuh.check_headers(found, report, WINDOW_SECONDS)
-    report.decisions += [f"{len(ignored)} other EDF files ignored"] * bool(ignored)
+    report.decisions += others_ignored(ignored + tuh.strangers(root))
     report.ok = bool(usable) and not any("fault: " in line for line in report.missing)
     return report
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.access import unreadable
-from eegemo_utils.trials import DatasetError
+from eegemo_utils.trials import DatasetError, shown
 
 LABELS = ("spsw", "gped", "pled", "eyem", "artf", "bckg")  # codes 1-6
 BEFORE_SECONDS, WINDOW_SECONDS = 2.0, 5.0
@@ -64,5 +64,5 @@ def _event(path: Path, number: int, line: str) -> tuple:
         fits = False
     if not fits:
         raise DatasetError(f"{path}: line {number}: expected channel,start,stop,code with 0 <= start < stop and a code "
-                           f"from 1 to 6, found {line[:60]!r}. Get the file again.")
+                           f"from 1 to 6, found '{shown(line, 60)}'. Get the file again.")
     return channel, start, stop, code

@@ -61,7 +61,15 @@ def band_features(signals: np.ndarray, sfreq: float, bands: dict = BANDS["mtcnn"
     -------
     ndarray, shape (n_kinds, ..., n_windows, n_chans, n_bands)
         float64.
+
+    Raises
+    ------
+    ValueError
+        When a kind is unknown.
     """
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise ValueError(f"a kind of feature is one of {', '.join(KINDS)}, not {', '.join(map(repr, unknown))}")
     made = []
     for low, high in bands.values():
         windows = cut_windows(band_pass(signals, low, high, sfreq, method=method), sfreq, seconds, step)

@@ -60,6 +60,11 @@ def _each_trial(trials: Trials, baseline: str, **options):
     """Features of each trial, (n_kinds, n_windows, n_chans, n_bands), electrodes only."""
     eeg = mne.pick_types(trials.info, eeg=True)
     before = trials.table.get("baseline_seconds", np.zeros(len(trials)))
+    lengths = [signal.shape[1] / trials.info["sfreq"] - baseline_seconds
+               for signal, baseline_seconds in zip(trials.signals, before)]
+    if lengths and max(lengths) < options["seconds"] - 0.5 / trials.info["sfreq"]:  # windows are whole samples
+        raise DatasetError(f"{trials.description or 'trials'}: expected trials of {options['seconds']:g} s at least, a "
+                           f"window, found {min(lengths):g} to {max(lengths):g} s. Take shorter windows.")
     for signal, baseline_seconds in zip(trials.signals, before):
         if baseline != "none" and not baseline_seconds:
             raise DatasetError(f"{trials.description or 'trials'}: baseline={baseline!r} needs recordings that begin "
@@ -91,7 +96,9 @@ def trial_features(trials: Trials, bands: dict = BANDS["seed"], seconds: float =
     Raises
     ------
     DatasetError
-        When a baseline is to be subtracted from recordings that have none.
+        When a baseline is to be subtracted from recordings that have none, or every trial is shorter than a window.
+    ValueError
+        When the kind is unknown.
     """
     if cache:
         return cached(trial_features, trials, bands=bands, seconds=seconds, kind=kind, baseline=baseline, method=method)
@@ -126,9 +133,9 @@ def electrode_maps(trials: Trials, bands: dict = BANDS["mtcnn"], seconds: float 
     Raises
     ------
     DatasetError
-        When a baseline is to be subtracted from recordings that have none.
+        When a baseline is to be subtracted from recordings that have none, or every trial is shorter than a window.
     ValueError
-        When an electrode has no cell of its own.
+        When an electrode has no cell of its own, or a kind is unknown.
     """
     if cache:
         return cached(electrode_maps, trials, bands=bands, seconds=seconds, baseline=baseline, kinds=kinds)
