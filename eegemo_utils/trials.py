@@ -27,8 +27,9 @@ def shown(text, most: int | None = 40) -> str:
     most : int or None
         Characters to keep; None: all.
     """
-    text = "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in str(text)[:most])
-    return text if most is None or len(text) <= most else text[:most] + "..."
+    text = str(text)
+    plain = "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text[:most])
+    return plain if most is None or max(len(plain), len(text)) <= most else plain[:most] + "..."
 
 
 class DatasetError(ValueError):

@@ -130,8 +130,8 @@ def test_common_electrodes_are_kept_and_the_others_told(tmp_path):
     assert trials.info["ch_names"] == ["T7", "Cz"]
     np.testing.assert_allclose(trials.signals[0], first[[1, 2]], atol=0.01)
     np.testing.assert_allclose(trials.signals[1], second[[1, 0]], atol=0.01)
-    assert trials.decisions[:1] == ("2 electrodes that all 2 files have; dropped, with the number of files that have them: "
-                                "Fp1 (1), Pz (1)",)
+    assert trials.decisions[0] == ("2 electrodes that all 2 files have; dropped, with the number of files that have "
+                                   "them: Fp1 (1), Pz (1)")
     chosen = eeg_folder.read(tmp_path, ch_names=["Pz", "T3"])
     assert chosen.info["ch_names"] == ["Pz", "T7"] and list(chosen.table["file"]) == ["b.edf"]
     assert "a.edf: has no Pz" in chosen.decisions[0]

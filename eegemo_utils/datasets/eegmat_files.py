@@ -111,7 +111,8 @@ def load_info(root: Path) -> pd.DataFrame | None:
     try:
         table = pd.read_csv(io.StringIO(path.read_bytes().decode("utf-8-sig")), dtype=str)
     except (ValueError, pd.errors.ParserError) as error:
-        raise DatasetError(f"{path}: not a table of comma-separated text ({shown(error, 120)}). Get it again.") from None
+        raise DatasetError(f"{path}: not a table of comma-separated text ({shown(error, 120)}). Get it "
+                           f"again.") from None
     if list(table.columns) != ["Subject", *COLUMNS]:
         raise DatasetError(f"{path}: expected the columns Subject, {', '.join(COLUMNS)}; found "
                            f"{shown(', '.join(map(str, table.columns)), 200)}. Get it again.")

@@ -162,4 +162,4 @@ def feature_maps(features: np.ndarray, ch_names) -> np.ndarray:
     """
     scaled = np.moveaxis(zscore_windows(features), 0, -3)  # (..., n_windows, n_kinds, n_chans, n_bands)
     maps = to_grid(scaled.swapaxes(-2, -1), ch_names)
-    return maps.reshape(*maps.shape[:-4], -1, *maps.shape[-2:])
+    return maps.reshape(*maps.shape[:-4], maps.shape[-4] * maps.shape[-3], *maps.shape[-2:])  # of no windows, too
