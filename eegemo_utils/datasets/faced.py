@@ -191,6 +191,7 @@ def check(root) -> Report:
         held = _held(root)
         if not held:
             _find(root, "raw", "DE")  # raises, with what was looked for
+        others = files.strangers(root, {path for paths in held.values() for path in paths.values()})
     except DatasetError as error:
         report.missing.append(str(error))
         return report
@@ -204,8 +205,7 @@ def check(root) -> Report:
         if absent:
             report.missing.append(f"{name}: no files of {len(absent)} of the 123 people ({', '.join(absent[:3])}, ...)")
         report.decisions += _general(form)
-    report.decisions += others_ignored(files.strangers(root, {str(path): path for held_paths in held.values()
-                                                              for path in held_paths.values()}))
+    report.decisions += others_ignored(others)
     report.decisions = list(dict.fromkeys(report.decisions))
     report.found.append(f"forms that are here: {', '.join(dict.fromkeys(form for form, _ in held))}")
     report.ok = not any("fault: " in line for line in report.missing)

@@ -75,11 +75,11 @@ def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
 
 
 @in_words
-def strangers(root: Path, paths: dict[str, Path]) -> list[str]:
+def strangers(root: Path, paths: set[Path]) -> list[str]:
     """Files beside people's files, or in the top folder, that are none of the dataset's."""
-    places = dict.fromkeys([base(root), *(path.parent for path in paths.values() if path.is_file())])
+    places = sorted({base(root), *(path.parent for path in paths if path.is_file())})
     beside = [path for place in places for path in sorted(place.iterdir())
-              if path.is_file() and path.name[0] != "." and path not in paths.values()]
+              if path.is_file() and path.name[0] != "." and path not in paths]
     return [path.name for path in beside if path.suffix and path.suffix not in SIDE_FILES]
 
 

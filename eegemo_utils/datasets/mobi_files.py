@@ -193,11 +193,13 @@ def load_events(path: Path) -> pd.DataFrame:
 
 def fault_of_digitizer(path: Path) -> str:
     """What is wrong with a file of electrode positions, which nothing is read from; "" where nothing is."""
-    _, content = _lines(path, 0)
-    if not content.strip():
-        return "is empty"
     try:
+        _, content = _lines(path, 0)
+        if not content.strip():
+            return "is empty"
         ET.fromstring(content)
+    except DatasetError:
+        return "cannot be read"
     except (ET.ParseError, ValueError, LookupError):  # unknown encodings, too
         return "is damaged (no whole XML)"
     return ""
