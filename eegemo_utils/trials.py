@@ -151,6 +151,10 @@ class Windows:
         One row a window: subject, session, trial, window, label, and what the maker adds.
     names : list of str, optional
         Names of the columns of a two-dimensional X.
+    info : mne.Info, optional
+        Channel names and positions, where X is (n_windows, n_chans, ...).
+    bands : tuple of str, optional
+        Names of the bands, where X is (n_windows, n_chans, n_bands).
 
     Raises
     ------
@@ -161,6 +165,8 @@ class Windows:
     X: np.ndarray
     table: pd.DataFrame
     names: list[str] | None = None
+    info: mne.Info | None = None
+    bands: tuple[str, ...] | None = None
 
     def __post_init__(self):
         self.table = self.table.reset_index(drop=True)
@@ -169,13 +175,30 @@ class Windows:
                                f"one row a window")
         if self.names is not None and (self.X.ndim != 2 or len(self.names) != self.X.shape[1]):
             raise DatasetError(f"{len(self.names)} names do not fit an array of shape {self.X.shape}")
+        if self.bands is not None:
+            self.bands = tuple(self.bands)
+        if self.X.ndim == 3:  # maps and other shapes may name channels and bands that are no axis of theirs
+            self._check_axes()
+
+    def _check_axes(self) -> None:
+        n_chans, n_bands = self.X.shape[1:]
+        if self.info is not None and len(self.info["ch_names"]) != n_chans:
+            raise DatasetError(f"{len(self.info['ch_names'])} channels do not fit an array of shape {self.X.shape}: "
+                               f"expected (windows, channels, bands)")
+        if self.bands is not None and len(self.bands) != n_bands:
+            raise DatasetError(f"the bands {self.bands} do not fit an array of shape {self.X.shape}: "
+                               f"expected (windows, channels, bands)")
 
     def __len__(self) -> int:
         return len(self.X)
 
     def fingerprint(self) -> str:
-        """Twelve hex digits that change when a value, a name or the table changes."""
+        """Twelve hex digits that change when a value, a name, a channel, a band or the table changes."""
         digest = hashlib.sha256(f"{self.names} {self.X.shape} {self.X.dtype}\n".encode())
+        if self.info is not None:
+            digest.update(f"{self.info['ch_names']} {self.info['sfreq']}\n".encode())
+        if self.bands is not None:
+            digest.update(f"{self.bands}\n".encode())
         digest.update(self.table.to_csv(index=False).encode())
         digest.update(np.ascontiguousarray(self.X))
         return digest.hexdigest()[:12]

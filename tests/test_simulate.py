@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from eegemo_utils.datasets import muse
 from eegemo_utils.datasets.bird_features import bird_features
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS
-from eegemo_utils.simulate import SOURCES, _lead_field, simulate_cohort, state_effects
+from eegemo_utils.simulate import SOURCES, lead_field, simulate_cohort, state_effects
 
 STATES = ("negative", "neutral", "positive")
 
@@ -68,16 +68,16 @@ def test_without_effect_states_are_alike():
 
 
 def test_forward_model_knows_left_from_right_and_its_reference():
-    field = pd.DataFrame(_lead_field(MUSE_CHANNELS, "Fpz")[:, : len(SOURCES)], index=MUSE_CHANNELS,
+    field = pd.DataFrame(lead_field(MUSE_CHANNELS, "Fpz")[:, : len(SOURCES)], index=MUSE_CHANNELS,
                          columns=SOURCES["source"])
     assert field.loc["AF7", "left_frontal_alpha"] > 2 * abs(field.loc["AF8", "left_frontal_alpha"])
     assert field.loc["TP10", "right_temporal_muscle"] > 2 * abs(field.loc["TP9", "right_temporal_muscle"])
     # The same on every processor and with every MNE: a fitted head model is not.
     assert field.loc["AF7", "left_frontal_alpha"] == pytest.approx(0.088818360, rel=1e-6)
     assert field.loc["TP9", "left_temporal_muscle"] == pytest.approx(0.167347519, rel=1e-6)
-    with_reference = _lead_field(("Fpz", "Oz"), "Fpz")
+    with_reference = lead_field(("Fpz", "Oz"), "Fpz")
     assert (with_reference[0] == 0).all() and (with_reference[1] != 0).any()
-    np.testing.assert_allclose(_lead_field(("Fz", "Cz", "Oz"), "average").mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(lead_field(("Fz", "Cz", "Oz"), "average").mean(axis=0), 0, atol=1e-12)
 
 
 def test_any_cap_can_be_simulated():

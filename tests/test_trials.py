@@ -87,6 +87,26 @@ def test_windows_parts_must_fit():
         Windows(np.zeros((3, 3)), table)
 
 
+def test_windows_know_their_channels_and_bands():
+    def made(names=("Fz", "Cz"), bands=("theta", "alpha", "beta"), sfreq=100):
+        table = pd.DataFrame({"label": list("abcd")})
+        info = None if names is None else make_info(names, sfreq)
+        return Windows(np.zeros((4, 2, 3)), table, info=info, bands=bands)
+
+    chosen = made(bands=["theta", "alpha", "beta"]).select([1, 3])
+    assert chosen.info["ch_names"] == ["Fz", "Cz"] and chosen.bands == ("theta", "alpha", "beta")
+    assert made().fingerprint() == made().fingerprint() != chosen.fingerprint()
+    different = [made(), made(names=("Fz", "Pz")), made(bands=("theta", "alpha", "gamma")), made(sfreq=200),
+                 made(names=None), made(bands=None), made(names=None, bands=None)]
+    assert len({windows.fingerprint() for windows in different}) == len(different)
+    with pytest.raises(DatasetError, match="3 channels do not fit"):
+        made(names=("Fz", "Cz", "Pz"))
+    with pytest.raises(DatasetError, match="theta.*do not fit"):
+        made(bands=("theta", "alpha"))
+    maps = Windows(np.zeros((4, 3, 8, 9)), made().table, info=made().info, bands=made().bands)
+    assert maps.select([0]).bands == ("theta", "alpha", "beta")
+
+
 def test_report_says_what_is_missing():
     text = Report("muse", "folder", False, found=["one file"], missing=["a second"]).text()
     assert "cannot be read" in text and "a second" in text and "will be done:\n    nothing" in text
