@@ -1,0 +1,118 @@
+"""The EDF writer against MNE, the header reader against bytes made by hand, both against damaged files."""
+
+import mne
+import numpy as np
+import pytest
+
+from eegemo_utils.datasets import edf
+from eegemo_utils.trials import DatasetError
+
+
+def field(text, width):
+    return str(text).encode().ljust(width)
+
+
+def by_hand(labels=("EEG Fp1", "ECG"), n_records=2, sizes=(4, 2), unit="uV", reserved="", said=None, seconds="1"):
+    """An EDF without the writer: physical limits -100..100 on -32768..32767, samples counted up."""
+    n_signals = len(labels)
+    head = b"".join([field("0", 8), field("patient", 80), field("recording", 80), field("01.01.8500.00.00", 16),
+                     field(256 * (n_signals + 1), 8), field(reserved, 44),
+                     field(n_records if said is None else said, 8), field(seconds, 8), field(n_signals, 4)])
+    columns = [(labels, 16), ([""] * n_signals, 80), ([unit] * n_signals, 8), (["-100"] * n_signals, 8),
+               (["100"] * n_signals, 8), (["-32768"] * n_signals, 8), (["32767"] * n_signals, 8),
+               ([""] * n_signals, 80), (sizes, 8), ([""] * n_signals, 32)]
+    head += b"".join(field(value, width) for values, width in columns for value in values)
+    return head + np.arange(n_records * sum(sizes), dtype="<i2").tobytes()
+
+
+def save(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def test_what_is_written_reads_back(tmp_path):
+    rng = np.random.default_rng(0)
+    eeg, ecg = rng.normal(0, 20, (2, 500)), rng.normal(0, 0.3, 500)
+    path = edf.write_edf(tmp_path / "ä b.edf", [*eeg, ecg], ["EEG Fp1", "EEG O2", "ECG ECG"], 100,
+                         units=["uV", "uV", "mV"], prefilter="HP:0.5Hz", annotation_samples=57)
+    assert path.stat().st_size == 256 * 5 + 5 * 2 * (300 + 57) and list(tmp_path.iterdir()) == [path]
+    header = edf.read_header(path)
+    assert header.labels == ("EEG Fp1", "EEG O2", "ECG ECG", "EDF Annotations")
+    assert header.reserved == "EDF+C" and header.seconds == 5 and header.sfreq("EEG O2") == 100
+    assert header.units == ("uV", "uV", "mV", "") and header.prefilters[0] == "HP:0.5Hz"
+    signals, sfreq = edf.read_edf(path, ["ECG ECG", "EEG O2", "EEG Fp1"])
+    step = np.ptp(eeg, axis=1) / 65535
+    assert sfreq == 100 and signals.dtype == np.float32
+    assert np.abs(signals[2] - eeg[0]).max() < step[0] and np.abs(signals[1] - eeg[1]).max() < step[1]
+    np.testing.assert_allclose(signals[0], ecg * 1e3, atol=1e3 * np.ptp(ecg) / 65000)
+    raw = mne.io.read_raw_edf(path, verbose="error")
+    assert raw.ch_names == ["EEG Fp1", "EEG O2", "ECG ECG"] and len(raw.annotations) == 0
+
+
+def test_two_rates_dates_and_constant_signals(tmp_path):
+    path = edf.write_edf(tmp_path / "a.edf", [np.zeros(500), np.arange(100.0)], ["EEG Cz", "PHOTIC"], [250, 50],
+                         patient="00000001 F 01-JAN-1988 00000001 Age:23", start="03.02.0112.30.00")
+    assert edf.read_header(path).patient.endswith("Age:23")
+    assert edf.read_header(path).sfreq("PHOTIC") == 50
+    signals, sfreq = edf.read_edf(path, ["EEG Cz"])
+    assert sfreq == 250 and signals.shape == (1, 500) and np.abs(signals).max() < 1e-4
+    assert mne.io.read_raw_edf(path, verbose="error").info["meas_date"].strftime("%Y%m%d%H%M") == "200102031230"
+    with pytest.raises(DatasetError, match="expected one rate"):
+        edf.read_edf(path, ["EEG Cz", "PHOTIC"])
+
+
+@pytest.mark.parametrize("low, high", [(-45.16981, 59.3566), (-3e6, 1.0), (0.001, 0.0011), (-1e-4, 12345.678)])
+def test_limits_enclose_the_signal(tmp_path, low, high):
+    texts = edf._limits(tmp_path, np.array([low, high]), "x")
+    assert float(texts[0]) <= low < high <= float(texts[1]) and max(map(len, texts)) <= 8
+
+
+def test_bytes_made_by_hand_are_read(tmp_path):
+    path = save(tmp_path / "a.edf", by_hand())
+    signals, sfreq = edf.read_edf(path, ["EEG Fp1"])
+    assert sfreq == 4
+    np.testing.assert_allclose(signals[0], (np.array([0, 1, 2, 3, 6, 7, 8, 9]) + 32768) * 200 / 65535 - 100,
+                               atol=1e-4)
+    assert edf.read_header(save(tmp_path / "open.edf", by_hand(said=-1))).n_records == 2
+    volts, _ = edf.read_edf(save(tmp_path / "v.edf", by_hand(unit="V")), ["EEG Fp1"])
+    np.testing.assert_allclose(volts, signals * 1e6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"", "found 0 bytes"), (b"text" * 100, "expected an EDF file.*found b'textte"),
+    (b"\xffBIOSEMI" + b" " * 300, "found a BDF"),
+    (by_hand()[:600], "truncated in its header"), (by_hand()[:-2], r"found 22 bytes \(truncated\)"),
+    (by_hand() + b"x", "found 25 bytes. Get"), (by_hand(said="two"), "number of records.*found 'two'"),
+    (by_hand(said=-1)[:768], "found 0 bytes"), (by_hand(said=0), "found 24 bytes"),
+    (by_hand(seconds="0"), "seconds of a record"), (by_hand(seconds="nan"), "seconds of a record"),
+    (by_hand(sizes=(0, 2)), "samples in a record"), (by_hand(unit="kg"), r"units \['kg'\]"),
+    (by_hand(unit=""), r"units \[''\]"), (by_hand(reserved="EDF+D"), "with gaps"),
+    (by_hand(labels=("EEG Cz", "ECG")), "missing or more than once: EEG Fp1; found EEG Cz, ECG"),
+    (by_hand(labels=("EEG Fp1", "EEG Fp1")), "more than once: EEG Fp1"),
+    (by_hand().replace(b"-100    ", b"100     "), "limits must differ"),
+    (by_hand().replace(b"-32768  ", b"12.5    "), "digital limits: expected a number"),
+    (by_hand().replace(b"768     ", b"512     ", 1), "expected a header of 768 bytes"),
+])
+def test_damaged_files_are_refused_by_name(tmp_path, content, message):
+    path = save(tmp_path / "bad.edf", content)
+    with pytest.raises(DatasetError, match=message) as caught:
+        edf.read_edf(path, ["EEG Fp1"])
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("signals, options, message", [
+    ([np.zeros(150)], {}, "whole records"), ([np.zeros(0)], {}, "whole records"),
+    ([np.array([np.nan] * 100)], {}, "not finite"), ([np.full(100, 1e12)], {}, "too far"),
+    ([np.zeros(100)], {"patient": "x" * 81}, "does not fit"), ([np.zeros(100)] * 2, {}, "one of each"),
+])
+def test_what_edf_cannot_hold_is_refused(tmp_path, signals, options, message):
+    with pytest.raises(DatasetError, match=message):
+        edf.write_edf(tmp_path / "a.edf", signals, ["Cz"], 100, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = save(tmp_path / "a.edf", b"old")
+    with pytest.raises(DatasetError):
+        edf.write_edf(path, [np.zeros(50)], ["Cz"], 100)
+    assert path.read_bytes() == b"old"
