@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from .cli_data import add_data
 from .notebooks import (
     NotebookError,
     ParameterError,
@@ -135,29 +136,6 @@ def renew(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def data_list(_arguments: argparse.Namespace) -> int:
-    """Print the datasets that can be read."""
-    from . import datasets
-
-    for name, facts in datasets.available().iterrows():
-        print("\n".join([str(name), *(f"    {key}: {value}" for key, value in facts.items())]))
-    return 0
-
-
-def data_check(arguments: argparse.Namespace) -> int:
-    """Print what a folder or file of data holds; 1 when it cannot be used as it is."""
-    from . import datasets
-    from .trials import DatasetError
-
-    try:
-        report = datasets.check(arguments.folder, name=arguments.name)
-    except DatasetError as error:
-        print(f"eegemo: {error}", file=sys.stderr)
-        return 1
-    print(report.text())
-    return 0 if report.ok else 1
-
-
 def positive(text: str) -> float:
     """Return a number of seconds above 0."""
     value = float(text)
@@ -206,12 +184,7 @@ def command_line() -> argparse.ArgumentParser:
     refresh = commands.add_parser("refresh", help="execute and clean the committed notebooks in place")
     refresh.add_argument("papers", nargs="*", metavar="PAPER", help="by default all")
     refresh.set_defaults(command=renew)
-    data = commands.add_parser("data", help="look at data").add_subparsers(required=True)
-    data.add_parser("list", help="list the datasets that can be read").set_defaults(command=data_list)
-    check = data.add_parser("check", help="say what a folder holds and whether it can be read")
-    check.add_argument("folder", nargs="?", default="", help="by default what EEGEMO_DATA names")
-    check.add_argument("--name", help="the dataset, when the folder does not show it")
-    check.set_defaults(command=data_check)
+    add_data(commands)
     return parser
 
 
@@ -230,6 +203,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         arguments = command_line().parse_args(split_pairs(sys.argv[1:] if words is None else words))
         return arguments.command(arguments)
+    except BrokenPipeError:  # `eegemo ... | head` has read enough
+        return 0
     except (NotebookError, ParameterError, OSError) as error:
         print(f"eegemo: {error}", file=sys.stderr)
         return 2

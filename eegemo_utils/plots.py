@@ -14,6 +14,11 @@ import matplotlib.pyplot as plt
 import mne
 import numpy as np
 import pandas as pd
+from scipy.signal import welch
+
+from eegemo_utils.features import band_contrast
+from eegemo_utils.simulate import planted_map
+from eegemo_utils.trials import Trials
 
 OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
 
@@ -178,6 +183,46 @@ def plot_audit(bars: pd.DataFrame, chance: float, majority: float, ax: plt.Axes 
     ax.set_title(title, pad=18)
     ax.tick_params(axis="y", length=0)
     return ax
+
+
+def plot_planted(trials: Trials, values, quality: str = "valence", hertz: tuple[float, float] = (8.0, 13.0),
+                 band: str = "alpha") -> plt.Figure:
+    """What was put into simulated recordings beside what plain statistics find: map, spectrum, map.
+
+    Parameters
+    ----------
+    trials : Trials
+        Simulated, averaged to a common reference.
+    values : sequence of float, one a trial
+        Valence or arousal, on any scale.
+    quality : {"valence", "arousal"}
+    hertz : (low, high)
+        Where `band` is looked for.
+    band : {"alpha", "beta", "muscle"}
+        Of the sources.
+
+    Returns
+    -------
+    Figure
+        The spectrum is of the electrode where most was put in.
+    """
+    info = mne.pick_info(trials.info, mne.pick_types(trials.info, eeg=True))
+    planted, found = planted_map(info, quality, band), band_contrast(trials, values, hertz)
+    fig, axes = plt.subplots(1, 3, figsize=(9, 2.8))
+    plot_topomap(planted, info, axes[0], "log10 ratio", f"put in: {band} sources")
+    best = int(np.abs(planted).argmax())
+    where, sfreq = trials.info["ch_names"].index(info["ch_names"][best]), trials.info["sfreq"]
+    above = np.asarray(values) > np.median(values)
+    for side, colour, name in ((above, OKABE_ITO[1], "above"), (~above, OKABE_ITO[0], "below")):
+        spectra = [welch(trials.signals[i][where], sfreq, nperseg=int(2 * sfreq))[1] for i in np.flatnonzero(side)]
+        hz = np.fft.rfftfreq(int(2 * sfreq), 1 / sfreq)
+        shown = (hz >= 2) & (hz <= 45)
+        axes[1].semilogy(hz[shown], np.median(spectra, axis=0)[shown], color=colour, label=f"{quality} {name} median")
+    axes[1].axvspan(*hertz, color="0.9", zorder=0)
+    axes[1].set(xlabel="frequency (Hz)", ylabel=f"{info['ch_names'][best]} power (µV²/Hz)", title=trials.description)
+    axes[1].legend(fontsize=7)
+    plot_topomap(found, info, axes[2], "log10 ratio", f"found: {hertz[0]:g} to {hertz[1]:g} Hz")
+    return fig
 
 
 def plot_embedding(points, labels, ax: plt.Axes | None = None, title: str = "") -> plt.Axes:

@@ -173,6 +173,12 @@ def test_a_real_run_with_pictures(papers, capsys):
     assert (papers / "runs" / "gru" / "gru.ipynb").exists()
 
 
+def test_a_reader_that_has_read_enough(tmp_path):
+    command = f"{sys.executable} -m eegemo_utils data list | head -1"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (run.stdout.count("\n"), run.stderr) == (1, "")
+
+
 def test_data_list_names_each_dataset_with_its_facts(monkeypatch, capsys):
     from eegemo_utils import datasets
 

@@ -301,6 +301,14 @@ def test_a_folder_with_other_people_is_not_written_into(tmp_path, cohort):
             deap.write(trials, tmp_path, form)
 
 
+def test_originals_are_never_replaced(tmp_path, cohort):
+    for name in ("s01.dat", "s02.dat"):
+        (tmp_path / name).write_bytes(b"original")
+    with pytest.raises(DatasetError, match=r"holds other recordings \(s01.dat"):
+        deap.write(cohort, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s01.dat", "s02.dat"]
+
+
 # ---- damage of all kinds ----
 
 @pytest.mark.parametrize("form", ["dat", "mat"])

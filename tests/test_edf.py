@@ -12,7 +12,8 @@ def field(text, width):
     return str(text).encode().ljust(width)
 
 
-def by_hand(labels=("EEG Fp1", "ECG"), n_records=2, sizes=(4, 2), unit="uV", reserved="", said=None, seconds="1"):
+def by_hand(labels=("EEG Fp1", "ECG"), n_records=2, sizes=(4, 2), unit="uV", reserved="", said=None, seconds="1",
+            step=1):
     """An EDF without the writer: physical limits -100..100 on -32768..32767, samples counted up."""
     n_signals = len(labels)
     head = b"".join([field("0", 8), field("patient", 80), field("recording", 80), field("01.01.8500.00.00", 16),
@@ -22,7 +23,7 @@ def by_hand(labels=("EEG Fp1", "ECG"), n_records=2, sizes=(4, 2), unit="uV", res
                (["100"] * n_signals, 8), (["-32768"] * n_signals, 8), (["32767"] * n_signals, 8),
                ([""] * n_signals, 80), (sizes, 8), ([""] * n_signals, 32)]
     head += b"".join(field(value, width) for values, width in columns for value in values)
-    return head + np.arange(n_records * sum(sizes), dtype="<i2").tobytes()
+    return head + (step * np.arange(n_records * sum(sizes))).astype("<i2").tobytes()
 
 
 def save(path, content):
@@ -78,9 +79,16 @@ def test_bytes_made_by_hand_are_read(tmp_path):
     np.testing.assert_allclose(volts, signals * 1e6, rtol=1e-5)
 
 
+def test_headers_of_bdf_are_read(tmp_path):
+    head = b"\xffBIOSEMI" + by_hand()[8:768]
+    assert edf.read_header(save(tmp_path / "a.bdf", head + bytes(2 * 3 * 6))).n_records == 2
+    with pytest.raises(DatasetError, match="2 records of 18 bytes"):
+        edf.read_header(save(tmp_path / "a.bdf", head + bytes(24)))
+
+
 @pytest.mark.parametrize("content, message", [
     (b"", "found 0 bytes"), (b"text" * 100, "expected an EDF file.*found b'textte"),
-    (b"\xffBIOSEMI" + b" " * 300, "found a BDF"),
+    (b"\xffBIOSEMI" + b" " * 300, "number of signals"),
     (by_hand()[:600], "truncated in its header"), (by_hand()[:-2], r"found 22 bytes \(truncated\)"),
     (by_hand() + b"x", "found 25 bytes. Get"), (by_hand(said="two"), "number of records.*found 'two'"),
     (by_hand(said=-1)[:768], "found 0 bytes"), (by_hand(said=0), "found 24 bytes"),

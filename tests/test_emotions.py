@@ -187,7 +187,7 @@ def test_write_refuses_other_labels_and_columns(features, tmp_path):
 
 def test_available_names_every_dataset_with_its_licence():
     facts = datasets.available()
-    assert facts.index.tolist() == ["muse", "emotions"]
+    assert {"muse", "emotions"} <= set(facts.index)
     assert facts.loc["emotions", "licence"].startswith("no open licence")
     assert "alexandrebarachant/muse-lsl" in facts.loc["muse", "source"]
     assert "53c07a324ee43902beb373db8062fad532d520bb" in facts.loc["muse", "source"]
@@ -218,8 +218,8 @@ def test_relative_paths_start_from_eegemo_data_then_from_here(tmp_path, monkeypa
 
 def test_unknown_names_and_unset_folder_are_said(monkeypatch):
     monkeypatch.delenv("EEGEMO_DATA", raising=False)
-    with pytest.raises(DatasetError, match="no dataset is called 'deap'; there are muse, emotions"):
-        datasets.load("deap")
+    with pytest.raises(DatasetError, match="no dataset is called 'deep'; there are .*muse, emotions"):
+        datasets.load("deep")
     with pytest.raises(DatasetError, match="set EEGEMO_DATA"):
         datasets.load("muse")
     with pytest.raises(DatasetError, match="EEGEMO_DATA, .* is not set"):

@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from eegemo_utils.datasets.mat import load_mat, names_in, save_mat
+from eegemo_utils.datasets.mat import leaves, load_mat, names_in, save_mat
 from eegemo_utils.trials import DatasetError
 
 NAMES = ("data", "labels", "D")
@@ -104,6 +104,33 @@ def test_no_damage_gets_past_the_walk(tmp_path, packed):
         try:
             load_mat(path, NAMES)
             read += 1
+            for name in NAMES:
+                list(leaves(path, name, lambda keys: True))
         except DatasetError as error:
             assert str(path) in str(error)
     assert read > 50  # numbers may change without harm
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_leaves_of_nested_variables_come_one_by_one(tmp_path, compressed):
+    path = tmp_path / "a.mat"
+    path.write_bytes(content(compressed))
+    asked = []
+    found = dict(leaves(path, "D", lambda keys: asked.append(keys) or keys != ("b", "c", 1) and keys != ("complex",)))
+    assert list(found) == [("a",), ("b", "c", 0), ("text",), ("none",)] and ("b", "c", 1) in asked
+    np.testing.assert_array_equal(found["b", "c", 0], np.arange(12.0).reshape(3, 4))
+    assert found["text",] == "fünf" and found["a",].tolist() == [[1]] and found["none",].shape == (0, 0)
+    assert found["b", "c", 0].dtype == np.float64
+    assert [keys for keys, _ in leaves(path, "data", lambda keys: True)] == [()]
+    with pytest.raises(DatasetError, match="complex numbers"):
+        list(leaves(path, "D", lambda keys: True))
+    with pytest.raises(DatasetError, match="expected the variable E; found data, labels, D"):
+        list(leaves(path, "E", lambda keys: True))
+
+
+def test_leaves_of_a_struct_array_are_numbered(tmp_path):
+    people = np.zeros((1, 2), dtype=[("age", object), ("name", object)])
+    people[0, 0], people[0, 1] = (21, "Ann"), (22, "Bob")
+    path = save_mat(tmp_path / "a.mat", {"people": people})
+    assert {keys: str(np.squeeze(value)) for keys, value in leaves(path, "people", lambda keys: True)} == {
+        (0, "age"): "21", (0, "name"): "Ann", (1, "age"): "22", (1, "name"): "Bob"}

@@ -322,6 +322,21 @@ def test_mt_cnn_s_folds_of_deap():
     assert sizes(splits.window_folds(table, 5, random_state=7)) == [(122880, 30720)] * 5
 
 
+def test_faced_within_people():
+    table = table_of([("sub000", 1, clip + 1, FACED[clip], 30) for clip in range(28)])
+    made = splits.segment_folds(table)
+    assert sizes(made) == [(756, 84)] * 10 and {split.protocol for split in made} == {"published"}
+    for k, split in enumerate(made):
+        assert set(table.loc[split.test, "window"]) == {3 * k, 3 * k + 1, 3 * k + 2}
+        assert trials(table, split.train) == trials(table, split.test)
+    with pytest.raises(ValueError, match="got n_splits=31, 30 windows in subject sub000, session 1, trial"):
+        splits.segment_folds(table, 31)
+    uneven = table_of([("a", 1, trial, 0, n) for trial, n in ((1, 7), (2, 12))])
+    made = splits.segment_folds(uneven, 5)
+    assert sorted(np.concatenate([split.test for split in made])) == list(range(19))
+    assert all({1, 2} == set(uneven.loc[split.test, "trial"]) for split in made)
+
+
 def test_folds_over_trials_and_people(seed, faced):
     small = faced[faced["subject"] < "sub020"].reset_index(drop=True)
     for n_splits in (5, 10):

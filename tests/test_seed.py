@@ -120,6 +120,16 @@ def test_both_forms_lie_side_by_side_and_foreign_recordings_are_kept_out(tmp_pat
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_channels_are_written_by_name(tmp_path, cohort):
+    order = np.random.default_rng(0).permutation(62)
+    moved = Trials([signal[order] for signal in cohort.signals], mne.pick_info(cohort.info, order), cohort.table)
+    for form in ("raw", "features"):
+        for trials, name in ((cohort, "as they are"), (moved, "moved")):
+            seed.write(trials, tmp_path / name, form)
+    np.testing.assert_array_equal(seed.read(tmp_path / "moved").signals[5], cohort.signals[5])
+    np.testing.assert_array_equal(*(seed.read(tmp_path / name, form="features").X for name in ("moved", "as they are")))
+
+
 # ---- files made by hand ----
 
 def test_a_file_of_full_length_is_read_by_name(tmp_path):
@@ -339,20 +349,29 @@ def test_pairs_of_electrodes():
 
 def test_features_of_known_signals():
     seconds = np.arange(2000) / 200
-    signal = np.zeros((62, 2000))
-    signal[:] = 3 * np.sin(2 * np.pi * 10 * seconds)
-    powers = seed_features.band_powers(signal, 200.0, 1.0)
-    assert powers.shape == (62, 10, 5)
-    np.testing.assert_allclose(powers[:, 2:-2, 2], 4.5, rtol=0.03)
-    assert (powers[:, 2:-2, [0, 1, 3, 4]] < 0.5).all()
-    np.testing.assert_allclose(seed_features.entropy(np.array(1.0)), 1.4189385332)
-    steps = np.repeat([[[0.0], [1.0]]], 1, axis=0).repeat(4, axis=1)
-    averaged = seed_features.smooth(steps, "movingAve")[0, :, 0]
+    signal = 3 * np.sin(2 * np.pi * 10 * seconds) + np.random.default_rng(0).normal(0, 0.1, (62, 2000))
+    de, power = seed_features.entropy_and_power(signal, 200.0, 1.0)
+    assert power.shape == (10, 62, 5)
+    np.testing.assert_allclose(power[2:-2, :, 2], 4.5, rtol=0.03)
+    np.testing.assert_allclose(de[2:-2, :, 2], 0.5 * np.log(2 * np.pi * np.e * 4.5), rtol=0.03)
+    assert (power[2:-2, :, [0, 1, 3, 4]] < 0.5).all()
+    with pytest.raises(DatasetError, match="constant in a window"):
+        seed_features.entropy_and_power(signal * 0, 200.0, 1.0)
+    kinds = seed_features.all_kinds(signal, 200.0, 1.0)
+    de = kinds["de_LDS"]
+    np.testing.assert_array_equal(kinds["dasm_LDS"][0], de[0] - de[2])  # Fp1, Fp2
+    np.testing.assert_array_equal(kinds["rasm_LDS"][26], de[58] / de[60])  # O1, O2
+    np.testing.assert_array_equal(kinds["asm_LDS"][[0, 27]], np.stack([de[0] - de[2], de[0] / de[2]]))
+    np.testing.assert_array_equal(kinds["dcau_LDS"][22], de[4] - de[61])  # AF4, CB2
+
+
+def test_smoothing():
+    steps = np.repeat([0.0, 1.0], 4)[:, None, None]
+    averaged = seed_features.smooth(steps, "movingAve")[:, 0, 0]
     np.testing.assert_allclose(averaged, [0, 0, 0.2, 0.4, 0.6, 0.8, 1, 1])
-    constant = seed_features.smooth(np.full((1, 6, 1), 7.0), "LDS")
-    np.testing.assert_allclose(constant, 7.0)
-    rising = seed_features.smooth(steps, "LDS")[0, :, 0]
-    assert rising[0] == pytest.approx(0.5 - 0.01 / 1.01 * 0.5) and (np.diff(rising[4:]) > 0).all()
+    rising = seed_features.smooth(steps, "LDS")[:, 0, 0]
+    assert rising[0] == pytest.approx(0.5 - 0.01 / 1.01 * 0.5)  # starts from the mean of all
+    assert (np.diff(rising[4:]) > 0).all() and rising[-1] < 0.55
 
 
 # ---- damaged files ----

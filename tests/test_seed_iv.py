@@ -90,7 +90,7 @@ def test_foreign_recordings_are_kept_out(tmp_path, cohort):
     seed_iv.write(cohort, tmp_path, "features")
     assert seed_iv.check(tmp_path).ok
     first_days = cohort.select((cohort.table["session"] < 3).to_numpy())
-    with pytest.raises(DatasetError, match="holds other recordings .eeg_raw_data/3/1_20200115.mat"):
+    with pytest.raises(DatasetError, match="holds other recordings .eeg_feature_smooth/3/1_20200115.mat"):
         seed_iv.write(first_days, tmp_path)
     with pytest.raises(DatasetError, match="labels of session 1 of SEED-IV are sad fear"):
         seed_iv.write(Trials(cohort.signals, cohort.info, cohort.table.assign(label="sad")), tmp_path)

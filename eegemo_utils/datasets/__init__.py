@@ -1,20 +1,55 @@
-"""Datasets by name: what there is, load one, say what a folder holds.
+"""Datasets by name: what there is, load one, say what a folder holds, write a simulated one, download one.
 
-One module a dataset, each with FACTS, read, write and check; names are those of `available`.
+One module a dataset, each with FACTS, read, check, write and simulate; names are those of `available`.
 """
 
+import inspect
 import os
 from pathlib import Path
 
 import pandas as pd
 
-from eegemo_utils.datasets import emotions, muse
+from eegemo_utils.datasets import (
+    deap,
+    dreamer,
+    eeg_folder,
+    eegmat,
+    emotions,
+    faced,
+    mobi,
+    mped,
+    muse,
+    seed,
+    seed_iv,
+    seed_v,
+    tuab,
+    tuev,
+)
+from eegemo_utils.datasets.eeg_folder_files import SUFFIXES
 from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
-MODULES = {module.FACTS["name"]: module for module in (muse, emotions)}
+MODULES = {module.FACTS["name"]: module for module in (
+    faced, eegmat, deap, dreamer, seed, seed_iv, seed_v, mped, tuab, tuev,
+    mobi, muse, emotions, eeg_folder)}
+# What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one
+# of EEG files without a csv.
+SIGNS = {
+    "emotions": ("emotions.csv",),
+    "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
+    "dreamer": ("DREAMER.mat",),
+    "seed_iv": ("eeg_feature_smooth", "eeg_raw_data"),
+    "seed_v": ("EEG_raw", "EEG_DE_features"),
+    "seed": ("Preprocessed_EEG", "ExtractedFeatures"),
+    "mped": ("STFT", "EEG_feature/STFT"),
+    "faced": ("Processed_data", "EEG_Features", "sub[0-9]*.pkl", "sub-*/eeg/*watchingVideoClips*"),
+    "eegmat": ("Subject[0-9][0-9]_[12].edf",),
+    "mobi": ("SL[0-9][0-9]-T[0-9][0-9]", "RepositoryData"),
+    "tuev": ("edf/*/*/*.rec", "*/*/*.rec"),
+    "tuab": ("edf/*/*normal", "*/*normal", "*normal/01_tcp_ar"),
+}
 
-__all__ = ["available", "check", "load", "resolve_root"]
+__all__ = ["available", "check", "fetch", "load", "resolve_root", "simulate"]
 
 
 def available() -> pd.DataFrame:
@@ -92,7 +127,12 @@ def _recognise(path: Path) -> str:
     """Dataset that a file or folder seems to be; what cannot be read goes by its name."""
     try:
         if path.is_dir():
-            return "emotions" if (path / "emotions.csv").is_file() else "muse"
+            found = (name for name, signs in SIGNS.items() if any(any(path.glob(sign)) for sign in signs))
+            names = [file.name.lower() for file in path.rglob("*")]
+            other = any(name.endswith(SUFFIXES) for name in names) and not any(name.endswith(".csv") for name in names)
+            return next(found, "eeg_folder" if other else "muse")
+        if path.name.lower().endswith(SUFFIXES):
+            return "eeg_folder"
         with path.open("rb") as file:
             return "emotions" if file.read(64).lstrip(b"\xef\xbb\xbf").startswith(b"# mean_0_a") else "muse"
     except OSError:
@@ -114,5 +154,65 @@ def check(path, name: str | None = None) -> Report:
     DatasetError
         When the path or the dataset's name is unknown. Faulty data is in the report, not raised.
     """
-    root = resolve_root(path)
-    return _module(_recognise(root) if name is None else name).check(root)
+    module = None if name is None else _module(name)
+    root = resolve_root(path, () if module is None else module.FACTS["folders"])
+    return (module or MODULES[_recognise(root)]).check(root)
+
+
+def simulate(name: str, root, form: str | None = None, **options) -> list[Path]:
+    """Write a simulated cohort in a dataset's own files, for readers, notebooks and tests.
+
+    Parameters
+    ----------
+    name : str
+        One of `available`.
+    root : path
+        Folder, made when missing; one that holds other recordings is refused.
+    form : str, optional
+        Of the dataset's ``write``, where it knows several: signals or features, say.
+    **options
+        Of the dataset's ``simulate``, such as n_subjects, random_state.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    DatasetError
+        When the name, the form or an option is unknown, or the folder cannot be used.
+    """
+    module = _module(name)
+    known = inspect.signature(module.simulate).parameters
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise DatasetError(f"{name} is simulated with {', '.join(known)}; {', '.join(unknown)} is none of them")
+    if form is not None and "form" not in inspect.signature(module.write).parameters:
+        raise DatasetError(f"{name} is written in one form only; leave form={form!r} out")
+    return module.write(module.simulate(**options), root, **({} if form is None else {"form": form}))
+
+
+def fetch(name: str, root, **options) -> list[Path]:
+    """Download a dataset whose owner lets everybody do so, held against the owner's checksums.
+
+    Parameters
+    ----------
+    name : str
+        One of `available`.
+    root : path
+        Folder, made when missing; what is there and whole is kept.
+    **options
+        Of the dataset's ``fetch``, such as subjects.
+
+    Raises
+    ------
+    DatasetError
+        When the dataset has to be asked for (says where), or a file did not come whole.
+    """
+    module = _module(name)
+    if not hasattr(module, "fetch"):
+        able = ", ".join(other for other in MODULES if hasattr(MODULES[other], "fetch"))
+        raise DatasetError(f"{name} cannot be downloaded from here ({module.FACTS['licence']}). Get it from: "
+                           f"{module.FACTS['source']}. What can be downloaded: {able}.")
+    return module.fetch(root, **options)

@@ -37,16 +37,36 @@ def pick_subjects(root, known, subjects) -> list[str]:
 
 
 def read_description(root, otherwise: str) -> tuple[str, bool]:
-    """What a folder says of itself, and whether `write_description` made it say so."""
+    """What a folder says of itself, and whether `prepare_folder` made it say so."""
     path = Path(root) / DESCRIPTION
     if not path.is_file():
         return otherwise, False
     return path.read_text(encoding="utf-8", errors="replace").strip() or otherwise, True
 
 
-def write_description(root, text: str) -> None:
-    """Put into a folder what its recordings are, in one move."""
+def prepare_folder(root, text: str, present, mine) -> None:
+    """Make a folder ready to be written into, and put into it what its recordings are.
+
+    Parameters
+    ----------
+    root : path
+        Folder, made when missing.
+    text : str
+        Description of the recordings.
+    present, mine : collection of path
+        The dataset's files in the folder now; files that will be written.
+
+    Raises
+    ------
+    DatasetError
+        When other recordings lie there, which would be read together with these, or the originals might.
+    """
     path = Path(root) / DESCRIPTION
+    others = set(present) - set(mine) if path.is_file() else set(present)
+    if others:
+        raise DatasetError(f"{root}: holds other recordings ({min(others).relative_to(root).as_posix()}, ...), which "
+                           f"would be read together with these or replaced. Give a new folder.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{DESCRIPTION}.partial")
     partial.write_text(text + "\n", encoding="utf-8", newline="\n")
     os.replace(partial, path)

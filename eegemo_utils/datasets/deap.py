@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import deap_files as files
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.deap_files import (
     BASELINE_SECONDS,
     GENEVA,
@@ -160,18 +160,13 @@ def write(trials: Trials, root, form: str = "dat") -> list[Path]:
     Raises
     ------
     DatasetError
-        When the trials do not fit, or the folder holds files of other people or of the other form.
+        When the trials do not fit, or the folder holds other files of DEAP, or any that `write` did not make.
     """
     root = Path(root)
     picks = _check_trials(trials, root, form)
     paths = {subject: root / f"{subject}.{form}" for subject in dict.fromkeys(trials.table["subject"])}
-    others = sorted({path.name for kind in files.FOLDERS for path in root.glob(f"s[0-9][0-9].{kind}")}
-                    - {path.name for path in paths.values()})
-    if others:
-        raise DatasetError(f"{root}: holds other recordings ({others[0]}, ...), which would be read together with "
-                           f"these. Give a new folder.")
-    root.mkdir(parents=True, exist_ok=True)
-    write_description(root, trials.description)
+    present = [path for kind in files.FOLDERS for path in root.glob(f"s[0-9][0-9].{kind}")]
+    prepare_folder(root, trials.description, present, paths.values())
     for subject, path in paths.items():
         rows = trials.table[trials.table["subject"] == subject].sort_values("trial")
         files.save(path, [trials.signals[row][picks] for row in rows.index], rows[list(RATINGS)].to_numpy(float))

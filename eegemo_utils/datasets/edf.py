@@ -29,8 +29,7 @@ class EdfHeader:
     """What the header of an EDF file says, blanks stripped.
 
     `reserved` begins with "EDF+C" or "EDF+D" in EDF+ files. `n_records` is what the file holds, even where the
-    header leaves it open. The tuples have an entry for each signal, annotations included; `n_samples` are
-    those of one record.
+    header leaves it open. The tuples are of all signals, annotations included; `n_samples` of one record.
     """
 
     patient: str
@@ -56,7 +55,7 @@ class EdfHeader:
 # ---- reading ----
 
 def read_header(path) -> EdfHeader:
-    """Read the header of an EDF file and hold it against the file's size.
+    """Read the header of an EDF (or BDF) file and hold it against the file's size.
 
     Parameters
     ----------
@@ -75,7 +74,7 @@ def read_header(path) -> EdfHeader:
     size = path.stat().st_size
     with path.open("rb") as file:
         fixed = file.read(256)
-        _check_start(path, fixed)
+        sample_bytes = _sample_bytes(path, fixed)
         n_signals = _number(path, fixed[252:256], "number of signals", int, 1, 9999)
         fields = file.read(256 * n_signals)
     if len(fields) < 256 * n_signals:
@@ -89,18 +88,18 @@ def read_header(path) -> EdfHeader:
     n_samples = tuple(_number(path, text, "samples in a record", int, 1, 10**7) for text in columns["n_samples"])
     seconds = _number(path, fixed[244:252], "seconds of a record", float, 1e-6, 1e6)
     n_records = _count_records(path, _number(path, fixed[236:244], "number of records", int, -1),
-                               size - header_bytes, 2 * sum(n_samples))
+                               size - header_bytes, sample_bytes * sum(n_samples))
     text = [fixed[start:stop].decode("latin1").strip() for start, stop in ((8, 88), (88, 168), (192, 236))]
-    words = [tuple(field.decode("latin1").strip() for field in columns[name])
-             for name in ("label", "unit", "prefilter")]
+    words = [tuple(word.decode("latin1").strip() for word in columns[name]) for name in ("label", "unit", "prefilter")]
     return EdfHeader(*text, n_records, seconds, *words, n_samples)
 
 
-def _check_start(path: Path, fixed: bytes) -> None:
-    if len(fixed) == 256 and fixed[:8].strip() == b"0":
-        return
-    found = f"{len(fixed)} bytes" if len(fixed) < 256 else "a BDF" if fixed[1:8] == b"BIOSEMI" else repr(fixed[:8])
-    raise DatasetError(f"{path}: expected an EDF file, which starts with 0 and seven blanks, found {found}. "
+def _sample_bytes(path: Path, fixed: bytes) -> int:
+    """Bytes of a sample: EDF has 16 bits, BDF 24."""
+    if len(fixed) == 256 and (fixed[:8].strip() == b"0" or fixed[:8] == b"\xffBIOSEMI"):
+        return 3 if fixed[:1] == b"\xff" else 2
+    found = f"{len(fixed)} bytes" if len(fixed) < 256 else repr(fixed[:8])
+    raise DatasetError(f"{path}: expected an EDF file, which starts with 0 and seven blanks (or a BDF), found {found}. "
                        f"Get the file again, or take it away.")
 
 
@@ -140,7 +139,7 @@ def _count_records(path: Path, said: int, size: int, record: int) -> int:
 
 
 def read_edf(path, labels) -> tuple[np.ndarray, float]:
-    """Read signals by their labels, through ``mne.io.read_raw_edf``.
+    """Read signals of an EDF (or BDF) file by their labels, through ``mne.io.read_raw_edf``.
 
     Parameters
     ----------
@@ -161,14 +160,11 @@ def read_edf(path, labels) -> tuple[np.ndarray, float]:
         the rates differ, the recording has gaps, or MNE cannot read the file.
     """
     header = read_header(path)
-    _check_labels(Path(path), header, labels)
-    if header.reserved.startswith("EDF+D"):
-        raise DatasetError(f"{path}: a recording with gaps (EDF+D); only uninterrupted ones are read. Cut it at "
-                           f"the gaps.")
+    check_labels(path, header, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dates, prefilter texts: nothing that changes the signals
         try:
-            raw = mne.io.read_raw_edf(path, include=list(labels), preload=True, verbose="error")
+            raw = mne.io.read_raw(path, include=list(labels), preload=True, verbose="error")
             signals = raw.get_data(picks=list(labels))
         except Exception as error:  # MNE raises what its parts raise
             raise DatasetError(f"{path}: MNE cannot read it: {type(error).__name__}: {error}. Get the file "
@@ -176,7 +172,8 @@ def read_edf(path, labels) -> tuple[np.ndarray, float]:
     return (signals * 1e6).astype(np.float32), float(raw.info["sfreq"])
 
 
-def _check_labels(path: Path, header: EdfHeader, labels) -> None:
+def check_labels(path, header: EdfHeader, labels) -> None:
+    """Raise what `read_edf` would for these labels, before any signal is read."""
     missing = [label for label in labels if header.labels.count(label) != 1]
     if missing:
         raise DatasetError(f"{path}: expected each of these signals once: {', '.join(labels)}; missing or more "
@@ -185,9 +182,11 @@ def _check_labels(path: Path, header: EdfHeader, labels) -> None:
     if len(set(rates.values())) > 1:
         raise DatasetError(f"{path}: expected one rate, found {rates}. Resample the file.")
     units = {header.units[header.labels.index(label)] for label in labels}
-    if not units <= {"V", "mV", "uV", "µV", "nV"}:
+    if not units <= {"V", "mV", "uV", "µV"}:  # MNE takes any other for volts
         raise DatasetError(f"{path}: expected signals in uV, mV or V, found the units {sorted(units)}. Put "
                            f"the right unit into the header.")
+    if header.reserved.startswith("EDF+D"):
+        raise DatasetError(f"{path}: a recording with gaps (EDF+D), where one without is expected. Cut it at the gaps.")
 
 
 # ---- writing ----

@@ -17,12 +17,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.datasets import muse
 from eegemo_utils.datasets.bird_columns import column_names
+from eegemo_utils.datasets.bird_features import bird_features
 from eegemo_utils.datasets.chains import link_chains
+from eegemo_utils.datasets.common import prepare_folder
 from eegemo_utils.datasets.paths import unreadable
 from eegemo_utils.trials import DatasetError, Report, Windows
 
-__all__ = ["FACTS", "blob_id", "check", "copied_columns", "link_chains", "read", "write_table"]
+__all__ = ["FACTS", "blob_id", "check", "copied_columns", "link_chains", "read", "simulate", "write",
+           "write_table"]
 
 FACTS = {
     "name": "emotions",
@@ -33,6 +37,7 @@ FACTS = {
     "sfreq": 150.0,
     "labels": "NEGATIVE, NEUTRAL, POSITIVE",
     "folders": ("emotions.csv", "emotions/emotions.csv"),
+    "papers": "gru",
 }
 LABELS = ("NEGATIVE", "NEUTRAL", "POSITIVE")
 PUBLISHED_BLOB = "3d2e082757491c61ac4f6ee29c8a244f60f7c6b7"
@@ -251,3 +256,17 @@ def write_table(windows: Windows, path, random_state: int) -> Path:
     partial.write_text("\n".join([f"# {','.join(NAMES)},label", *lines, ""]), encoding="utf-8", newline="\n")
     os.replace(partial, path)
     return path
+
+
+def write(windows: Windows, root) -> list[Path]:
+    """Write ``emotions.csv`` into a folder that holds none but a written one; see `write_table`."""
+    path = Path(root) / "emotions.csv"
+    prepare_folder(root, "simulated table in the layout of emotions.csv", [path] * path.exists(), [path])
+    return [write_table(windows, path, random_state=0)]
+
+
+def simulate(n_subjects: int = 2, *, n_recordings: int = 2, n_seconds: float = 20.0, effect: float = 1.0,
+             random_state: int = 0) -> Windows:
+    """Simulate Muse recordings and make their rows; see `eegemo_utils.simulate.simulate_cohort` for the parameters."""
+    return bird_features(muse.simulate(n_subjects, n_recordings=n_recordings, n_seconds=n_seconds, effect=effect,
+                                       random_state=random_state))

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.signal
 
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.mat import load_mat, save_mat
+from eegemo_utils.features import BANDS, stft_bands
 from eegemo_utils.montage import SEED_62, make_info
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
@@ -40,13 +40,11 @@ FACTS = {
     "folders": ("mped", "MPED"),
     "papers": "gmss",
 }
-BANDS = ("delta", "theta", "alpha", "beta", "gamma")
 CLASSES = {0: "rest", 1: "neutral", 2: "joy", 3: "funny", 4: "anger", 5: "fear", 6: "disgust", 7: "sadness"}
 CODES = (0, 2, 1, 4, 3, 5, 6, 7, 1, 2, 3, 6, 7, 4, 5, 0, 1, 5, 6, 2, 2, 1, 7, 6, 4, 4, 3, 5, 3, 7)
 TRIALS = tuple(trial for trial, code in enumerate(CODES, start=1) if code)  # those that count
-N_SUBJECTS = 23
+N_SUBJECTS, N_BANDS = 23, 5
 FOLDER = Path("EEG_feature", "STFT")
-EDGES = ((1.0, 4.0), (4.0, 8.0), (8.0, 14.0), (14.0, 31.0), (31.0, 50.0))  # Hz, of what is written
 FELT = {"neutral": (0.0, 0.0), "joy": (0.9, 0.5), "funny": (0.8, 0.8), "anger": (-0.8, 0.8), "fear": (-0.9, 0.9),
         "disgust": (-0.8, 0.3), "sadness": (-0.8, -0.5)}  # valence, arousal in simulations
 
@@ -88,7 +86,7 @@ def _load(subject: str, path: Path) -> list[np.ndarray]:
     for trial in TRIALS:
         values = cells.ravel()[trial - 1]
         found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        if not isinstance(values, np.ndarray) or values.ndim != 3 or values.shape[::2] != (len(SEED_62), len(BANDS)) \
+        if not isinstance(values, np.ndarray) or values.ndim != 3 or values.shape[::2] != (len(SEED_62), N_BANDS) \
                 or values.dtype.kind not in "fiu" or not values.size:
             raise DatasetError(f"{where}, trial {trial}: expected numbers of shape (62, windows, 5), found {found}. "
                                f"Get the file again.")
@@ -133,7 +131,8 @@ def read(root, subjects=None) -> Windows:
         table.insert(3, "window", np.concatenate([np.arange(length) for length in lengths]))
         tables.append(table)
         features += own
-    return Windows(np.concatenate(features), pd.concat(tables), info=make_info(SEED_62, FACTS["sfreq"]), bands=BANDS)
+    info = make_info(SEED_62, FACTS["sfreq"])
+    return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=tuple(BANDS["seed"]))
 
 
 def _table(subject: str) -> pd.DataFrame:
@@ -170,19 +169,10 @@ def check(root) -> Report:
 
 # ---- writing and simulating ----
 
-def _stft(signal: np.ndarray, sfreq: float) -> np.ndarray:
-    """Mean amplitude of each band in windows of one second side by side, (n_chans, n_windows, 5)."""
-    n_times = int(sfreq)
-    n_windows = signal.shape[1] // n_times
-    windows = signal[:, : n_windows * n_times].reshape(len(signal), n_windows, n_times).astype(np.float64)
-    hann = scipy.signal.get_window("hann", n_times)
-    amplitude = np.abs(np.fft.rfft(windows * hann, axis=2)) / hann.sum()
-    hz = np.fft.rfftfreq(n_times, 1 / sfreq)
-    return np.stack([amplitude[:, :, (hz >= low) & (hz < high)].mean(axis=2) for low, high in EDGES], axis=2)
-
-
 def write(trials: Trials, root) -> list[Path]:
     """Write features of signals as MPED has them, under invented names; the cells of rest hold zeros.
+
+    A window is a second, a feature the mean power spectral density of a band (`eegemo_utils.features.stft_bands`).
 
     Parameters
     ----------
@@ -205,15 +195,16 @@ def write(trials: Trials, root) -> list[Path]:
     picks = _check_trials(trials, root)
     people = sorted(set(trials.table["subject"]), key=int)
     paths = [root / FOLDER / f"sim{number:02d}.mat" for number in range(1, len(people) + 1)]
-    n_others = len(set((root / FOLDER).glob("*.mat")) - set(paths)) + len(list((root / FOLDER.name).glob("*.mat")))
-    if n_others:
-        raise DatasetError(f"{root}: holds {n_others} other recordings, which would be read together with these. "
-                           f"Give a new folder.")
+    present = {*(root / FOLDER).glob("*.mat"), *(root / FOLDER.name).glob("*.mat")}
+    n_others = len(present - set(paths) if read_description(root, "")[1] else present)
+    if n_others:  # without their names, which are people's
+        raise DatasetError(f"{root}: holds {n_others} other recordings, which would be read together with these or "
+                           f"replaced. Give a new folder.")
+    prepare_folder(root, trials.description, (), ())
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    write_description(root, trials.description)
     for subject, path in zip(people, paths):
         rows = trials.table[trials.table["subject"] == subject].set_index("trial", append=True).index
-        features = {trial: _stft(trials.signals[row][picks], FACTS["sfreq"]) for row, trial in rows}
+        features = {trial: stft_bands(trials.signals[row][picks], FACTS["sfreq"]).swapaxes(0, 1) for row, trial in rows}
         cells = np.empty((1, len(CODES)), dtype=object)
         for place in range(len(CODES)):
             cells[0, place] = features.get(place + 1, np.zeros_like(features[TRIALS[0]]))

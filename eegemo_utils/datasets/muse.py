@@ -43,6 +43,7 @@ from eegemo_utils.datasets.muse_files import (
 )
 from eegemo_utils.datasets.paths import csv_files, unreadable
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS, make_info
+from eegemo_utils.simulate import simulate_cohort
 from eegemo_utils.trials import DatasetError, Report, Trials
 
 FACTS = {
@@ -56,6 +57,7 @@ FACTS = {
     "sfreq": SFREQ,
     "labels": "state or paradigm, from the file name",
     "folders": ("muse", "muse_lsl"),
+    "papers": "gru",
 }
 STEP_UV = 2000 / 4096
 DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
@@ -273,3 +275,10 @@ def _replace(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8", newline="\n")
     os.replace(partial, path)
+
+
+def simulate(n_subjects: int = 3, *, n_recordings: int = 2, n_seconds: float = 20.0, effect: float = 1.0,
+             random_state: int = 0) -> Trials:
+    """Simulate people in three states; see `eegemo_utils.simulate.simulate_cohort` for the parameters."""
+    return simulate_cohort(n_subjects, ("NEGATIVE", "NEUTRAL", "POSITIVE"), n_recordings, n_seconds, effect=effect,
+                           random_state=random_state)

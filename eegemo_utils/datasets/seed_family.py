@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import seed_files as files
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.seed_features import all_kinds
 from eegemo_utils.datasets.seed_files import BANDS, SFREQ, Layout, Recording
 from eegemo_utils.montage import SEED_62, make_info
@@ -129,13 +129,9 @@ def write(layout: Layout, trials: Trials, root, form: str) -> list[Path]:
     paths = [folder / (str(session) if layout.by_folder else "") / f"{subject}_{FIRST_DAY + 7 * (session - 1)}.mat"
              for subject, session in keys]
     allowed = {path.relative_to(folder) for path in paths}
-    others = [path for name in layout.folders.values() for path in sorted((root / name).rglob("*_*.mat"))
-              if path.relative_to(root / name) not in allowed]
-    if others:
-        raise DatasetError(f"{root}: holds other recordings ({others[0].relative_to(root)}, ...), which would be read "
-                           f"together with these. Give a new folder.")
-    root.mkdir(parents=True, exist_ok=True)
-    write_description(root, trials.description)
+    present = {path: path.relative_to(root / name) for name in layout.folders.values()
+               for path in (root / name).rglob("*_*.mat")}
+    prepare_folder(root, trials.description, present, {path for path, name in present.items() if name in allowed})
     for (subject, session), path in zip(keys, paths):
         rows = table[(table["subject"] == subject) & (table["session"] == session)].sort_values("trial").index
         signals = [trials.signals[row][picks] for row in rows]

@@ -29,8 +29,8 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import seed_v_files as files
-from eegemo_utils.datasets.common import pick_subjects, read_description, write_description
-from eegemo_utils.datasets.seed_features import band_powers, entropy
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.seed_features import entropy_and_power
 from eegemo_utils.datasets.seed_v_files import CODES, N_SESSIONS, N_SUBJECTS, N_TRIALS, SFREQ, WINDOW_SECONDS
 from eegemo_utils.montage import SEED_62, make_info
 from eegemo_utils.simulate import simulate_trials
@@ -189,13 +189,10 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
     root = Path(root)
     picks, clips = _check_trials(trials, root, form)
     folder, table, names = root / files.FOLDERS[form], trials.table, _file_names(trials.table)
-    others = [path for kind, name in files.FOLDERS.items() for path in sorted((root / name).glob("*_*"))
-              if path.name not in names[kind].values()]
-    if others:
-        raise DatasetError(f"{root}: holds other recordings ({others[0].relative_to(root)}, ...), which would be read "
-                           f"together with these. Give a new folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_description(root, trials.description)
+    present = {path: kind for kind, name in files.FOLDERS.items() for path in (root / name).glob("*_*")}
+    mine = {path for path, kind in present.items() if path.name in names[kind].values()}
+    prepare_folder(root, trials.description, present, mine)
+    folder.mkdir(exist_ok=True)
     files.save_clips(root, clips)
     for (subject, session), name in names[form].items():
         rows = table[(table["subject"] == subject) & table["session"].isin([session] if session else DATES)]
@@ -204,7 +201,8 @@ def write(trials: Trials, root, form: str = "raw") -> list[Path]:
         if form == "raw":
             files.save_signals(folder / name, list(signals.values()), clips[session - 1])
         else:
-            files.save_features(folder / name, {key: _entropy(signal) for key, signal in signals.items()})
+            files.save_features(folder / name, {key: entropy_and_power(signal, SFREQ, WINDOW_SECONDS)[0]
+                                                for key, signal in signals.items()})
     return [folder / name for name in names[form].values()]
 
 
@@ -213,10 +211,6 @@ def _file_names(table: pd.DataFrame) -> dict[str, dict[tuple[str, int], str]]:
     keys = dict.fromkeys(zip(table["subject"], table["session"].astype(int)))
     return {"raw": {(subject, session): f"{subject}_{session}_{DATES[session]}.cnt" for subject, session in keys},
             "features": {(subject, 0): f"{subject}_123.npz" for subject, _ in keys}}
-
-
-def _entropy(signal: np.ndarray) -> np.ndarray:
-    return entropy(band_powers(signal.astype(np.float64), SFREQ, WINDOW_SECONDS)).transpose(1, 0, 2)
 
 
 def _check_trials(trials: Trials, root: Path, form: str) -> tuple[list[int], list[list[tuple[float, float]]]]:

@@ -12,5 +12,6 @@ random split scores too high here as it does there.
 
 from eegemo_utils.simulate.cohorts import simulate_cohort, simulate_trials, state_effects
 from eegemo_utils.simulate.head import SOURCES, lead_field
+from eegemo_utils.simulate.planted import planted_map
 
-__all__ = ["SOURCES", "lead_field", "simulate_cohort", "simulate_trials", "state_effects"]
+__all__ = ["SOURCES", "lead_field", "planted_map", "simulate_cohort", "simulate_trials", "state_effects"]

@@ -10,7 +10,14 @@ Every split is made from the columns of the windows' table (``subject``, ``sessi
 `by_trial` and `by_subject` make honest folds of any table; the others are what papers print.
 """
 
-from eegemo_utils.splits.clips import block_folds, first_trials, last_of_each_class, leave_clips_out, window_folds
+from eegemo_utils.splits.clips import (
+    block_folds,
+    first_trials,
+    last_of_each_class,
+    leave_clips_out,
+    segment_folds,
+    window_folds,
+)
 from eegemo_utils.splits.core import PROTOCOLS, TRIAL_KEY, LeakError, Split, guard
 from eegemo_utils.splits.folds import by_subject, by_trial, random_split
 from eegemo_utils.splits.people import (
@@ -26,4 +33,5 @@ from eegemo_utils.splits.people import (
 __all__ = [
     "EEGMAT_CBRAMOD", "FACED_CBRAMOD", "FACED_FOLDS", "PROTOCOLS", "TRIAL_KEY", "LeakError", "Split", "block_folds",
     "by_subject", "by_trial", "first_trials", "guard", "last_of_each_class", "leave_clips_out",
-    "leave_one_subject_out", "official_evaluation", "people_folds", "people_parts", "random_split", "window_folds"]
+    "leave_one_subject_out", "official_evaluation", "people_folds", "people_parts", "random_split", "segment_folds",
+    "window_folds"]

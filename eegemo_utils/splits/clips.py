@@ -255,3 +255,37 @@ def window_folds(table: pd.DataFrame, n_splits: int = 5, each_subject: bool = Fa
             train = np.setdiff1d(rows, np.concatenate([test, val]))
             splits.append(Split(f"{name}windows {k + 1}/{n_splits}", "published", train, val, test))
     return splits
+
+
+def segment_folds(table: pd.DataFrame, n_splits: int = 10) -> list[Split]:
+    """Cut each trial into pieces that follow one another; fold k tests every trial's piece k ("published").
+
+    FACED's own test within people: fold k is seconds 3k to 3k+2 of each clip, so that every clip is known from
+    training. TorchEEG calls it KFoldGroupbyTrial, though no trial is held out.
+
+    Parameters
+    ----------
+    table : DataFrame with ``trial``, ``window`` and, where they exist, ``subject`` and ``session``
+    n_splits : int
+        Pieces of a trial; each window is tested once. Select a person before for the test within people.
+
+    Returns
+    -------
+    list of Split
+
+    Raises
+    ------
+    ValueError
+        When a trial has fewer windows than pieces.
+    """
+    names, rows = trial_names(table), table.reset_index(drop=True)
+    column(table, "window")
+    rank = rows.groupby(names)["window"].rank(method="first").astype(int) - 1
+    length = rows.groupby(names)["window"].transform("size")
+    if n_splits < 2 or (length < n_splits).any():
+        short = names[int(length.argmin())]
+        raise ValueError(f"at least 2 pieces and no more than a trial has windows, please; got n_splits={n_splits}, "
+                         f"{length.min()} windows in {short}")
+    piece = (rank * n_splits // length).to_numpy()
+    return [Split(f"pieces {k + 1}/{n_splits}", "published", np.flatnonzero(piece != k), np.arange(0),
+                  np.flatnonzero(piece == k)) for k in range(n_splits)]

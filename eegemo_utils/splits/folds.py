@@ -169,6 +169,7 @@ def _enough(groups, labels, n_splits, what):
 
 
 def too_few(groups, labels, what, why) -> ValueError:
+    """The error for folds that cannot be: why, how many groups each class has, what to do."""
     counts = pd.Series(groups).groupby(labels).nunique()
     listed = ", ".join(f"{label}: {n}" for label, n in counts.items())
     advice = {"trial": "use fewer folds, val_fraction=0, or record more trials",
