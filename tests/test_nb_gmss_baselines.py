@@ -2,6 +2,8 @@
 
 import copy
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -440,3 +442,79 @@ def test_deep_cluster_overfits_one_batch(gmss):
     model = nn.Sequential(Extractor(), nn.Flatten(), nn.Linear(N_FEATURES, 4))
     training.fit(model, x, clusters, range(12), epochs=100, batch_size=12, learning_rate=0.01)
     assert (training.predict(model, x).argmax(1) == clusters).all()
+
+
+@pytest.fixture
+def bench(gmss):
+    """Two folds of the same 12 windows of two people."""
+    torch.manual_seed(0)
+    x, y, people = windows()
+    folds = [SimpleNamespace(train=np.arange(0, 6), val=np.arange(6, 8), test=np.arange(8, 12)),
+             SimpleNamespace(train=np.arange(4, 12), val=np.arange(0), test=np.arange(0, 4))]
+    how = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
+    return gmss.Bench.of(3 + 2 * x.numpy(), y.numpy(), people.numpy(), folds, how, "cpu")
+
+
+def test_bench_is_scaled_by_the_training_part_alone(gmss, bench):
+    assert [len(part) for part in bench.trains + bench.tests] == [8, 8, 4, 4]
+    assert len(np.unique(np.concatenate(bench.trains + bench.tests))) == len(bench.X) == 24
+    torch.manual_seed(0)
+    x, y, people = windows()
+    for train, test, train_rows, test_rows in zip(bench.trains, bench.tests, ([0, 8], [4, 12]), ([8, 12], [0, 4])):
+        known, unknown = x[slice(*train_rows)], x[slice(*test_rows)]
+        mean, spread = known.mean(0), known.std(0, correction=0)
+        torch.testing.assert_close(bench.X[train], (known - mean) / spread, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(bench.X[test], (unknown - mean) / spread, atol=1e-5, rtol=1e-5)
+        assert torch.equal(bench.y[test], y[slice(*test_rows)])
+        assert torch.equal(bench.people[train], people[slice(*train_rows)])
+
+
+def test_a_constant_feature_is_zero(gmss):
+    fold = SimpleNamespace(train=np.arange(4), val=np.arange(0), test=np.arange(4, 6))
+    X = np.ones((6, N_CHANS, N_BANDS))
+    assert not gmss.Bench.of(X, np.zeros(6, int), np.zeros(6, int), [fold], {}, "cpu").X.any()
+
+
+@pytest.mark.parametrize("show_test", [False, True])
+def test_test_windows_train_only_where_they_are_shown_and_never_with_labels(gmss, bench, show_test, monkeypatch):
+    seen = []
+
+    def fit_many(models, X, targets, trains, **how):
+        y, people = targets
+        for rows, train, test in zip(trains, bench.trains, bench.tests):
+            places = rows % len(bench.y)  # in the second copy, too
+            assert set(places) == set(train) | (set(test) if show_test else set())
+            assert torch.equal(X[rows], bench.X[places]) and torch.equal(people[rows], bench.people[places])
+            assert (y[rows][np.isin(places, test)] == -1).all()
+            assert torch.equal(y[rows][np.isin(places, train)], bench.y[train])
+            seen.append(rows)
+
+    monkeypatch.setattr(gmss.training, "fit_many", fit_many)
+    bench.supervised(lambda n_steps: make(gmss, "DANN", n_steps)[0], gmss.adversarial, show_test=show_test)
+    assert len(seen) == 2
+
+
+def test_probe_trains_a_linear_layer_and_nothing_else(gmss, bench):
+    extractors = [Extractor() for _ in bench.trains]
+    before = copy.deepcopy(extractors)
+    accuracies = bench.probe(extractors, N_OUTPUTS)
+    assert len(accuracies) == 2 and all(0 <= accuracy <= 1 for accuracy in accuracies)
+    for one, other in zip(extractors, before):
+        assert torch.equal(one.filter.weight, other.filter.weight)
+    easy = replace(bench, X=bench.X + 9 * nn.functional.one_hot(bench.y, N_BANDS)[:, None],
+                   how=bench.how | {"epochs": 60})
+    assert easy.probe([nn.Identity() for _ in bench.trains], N_OUTPUTS) == [1, 1] == easy.svm()
+
+
+def test_all_baselines_run(gmss, bench):
+    info = make_info(["Fp1", "Fp2", "C3", "C4", "O1", "O2"], 200.0)
+    classes = ["negative", "neutral", "positive"]
+    supervised = gmss.supervised_baselines(bench, info, N_PEOPLE, classes, Extractor)
+    assert {name.split(",")[0] for name in supervised} == {"linear SVM", "DGCNN", "DANN", "RGNN"}
+    assert "DANN, test windows shown" in supervised
+    unsupervised = gmss.unsupervised_baselines(bench, N_OUTPUTS, Extractor, gmss.masked_view)
+    assert len(unsupervised) == 6 and {"DE values", "random frozen extractor", "DeepCluster"} < set(unsupervised)
+    for accuracies in (supervised | unsupervised).values():
+        assert len(accuracies) == 2 and all(0 <= accuracy <= 1 for accuracy in accuracies)
+    alone = replace(bench, people=torch.zeros_like(bench.people))
+    assert not any("shown" in name for name in gmss.supervised_baselines(alone, info, 1, classes, Extractor))
