@@ -135,9 +135,11 @@ def plain_rgnn(model, x):
 
 
 def test_rgnn_equals_loops_with_negative_edges(gmss):
-    model = make(gmss, "RGNN")[0].eval()
+    model = make(gmss, "RGNN")[0]
+    model.dropout.p = 0.0
     x = windows()[0]
     emotion, person, edges = model(x)
+    assert torch.equal(model.eval()(x), emotion)
     expected_emotion, expected_person = plain_rgnn(model, x)
     np.testing.assert_allclose(emotion.detach(), expected_emotion, atol=1e-5)
     np.testing.assert_allclose(person.detach(), expected_person, atol=1e-5)
@@ -209,21 +211,18 @@ def test_adversary_learns_and_features_make_it_worse(gmss):
         assert change * sign > 0, f"{part} moved the adversary's loss by {change}"
 
 
-def test_strength_rises_with_training_steps_only(gmss):
+def test_strength_rises_with_training_steps(gmss):
     strength = gmss.RisingStrength(10)
     values = [strength().item() for _ in range(11)]
     expected = [2 / (1 + math.exp(-10 * k / 10)) - 1 for k in range(11)]
     assert values == pytest.approx(expected, abs=1e-6)
-    strength.eval()
-    assert strength() == strength()
 
 
 @pytest.mark.parametrize("name", ["DANN", "RGNN"])
 def test_unlabelled_windows_train_the_adversary_only(gmss, name):
     model, objective, (y, person) = make(gmss, name)
-    model.eval()
+    model.dropout = nn.Identity()
     x = windows()[0]
-    few, _ = objective(model, x[:6], (y[:6], person[:6]))
     hidden = torch.where(torch.arange(12) < 6, y, -1)
     all_of_them, outputs = objective(model, x, (hidden, person))
     other, _ = objective(model, x, (hidden.where(hidden >= 0, -7), person))
@@ -243,7 +242,7 @@ def person_term(model, x, person, name):
 
 def test_rgnn_objective_by_hand(gmss):
     model, _, (y, person) = make(gmss, "RGNN")
-    model.eval()
+    model.dropout = nn.Identity()
     soft, x = gmss.soft_labels(("negative", "neutral", "positive"), 0.3), windows()[0]
     emotion, _, edges = model(x)
     entropies = [-sum(p * q.item() for p, q in zip(soft[label].tolist(), logits))
@@ -260,7 +259,7 @@ def test_supervised_overfit_one_batch(gmss, name):
         model.dropout.p = 0.0
         x = x + 3 * nn.functional.one_hot(torch.arange(12) % 3, N_BANDS)[:, None]
     training.fit(model, x, targets, range(12), epochs=300, batch_size=12, learning_rate=0.01, objective=objective)
-    outputs = training.predict(model, x, forward=gmss.emotion_logits)
+    outputs = training.predict(model, x)
     assert outputs.shape == (12, N_OUTPUTS) and (outputs.argmax(1) == torch.arange(12) % 3).all()
 
 
@@ -270,9 +269,9 @@ def test_many_at_once_equals_one_after_another(gmss, name):
     x = windows()[0]
     if name == "SimCLR":
         models = [nn.Sequential(Extractor(), nn.Flatten(), gmss.projection_head(N_FEATURES)) for _ in range(2)]
-        objective, targets = gmss.simclr(torch.sin), None
+        objective, targets = gmss.simclr(torch.sin, 0.5), None
     elif name == "MoCo":
-        models = [gmss.MoCo(Extractor(), N_FEATURES, n_queue=8) for _ in range(2)]
+        models = [gmss.MoCo(Extractor(), gmss.projection_head(N_FEATURES), n_queue=8) for _ in range(2)]
         objective, targets = gmss.moco(torch.sin), None
     else:
         built = [make(gmss, name) for _ in range(2)]
@@ -302,14 +301,11 @@ def plain_nt_xent(one, other, temperature):
 @pytest.mark.parametrize("temperature", [0.1, 0.5])
 def test_nt_xent_equals_a_loop(gmss, temperature):
     one, other = torch.randn(2, 7, 5)
-    loss = gmss.nt_xent(one, other, temperature).item()
+    def model(x):  # the objective's two views in a row
+        return torch.cat([one, other])
+
+    loss = gmss.simclr(torch.clone, temperature)(model, torch.zeros(7, 1), None)[0].item()
     assert loss == pytest.approx(plain_nt_xent(one.numpy(), other.numpy(), temperature), rel=1e-5)
-
-
-def test_nt_xent_knows_its_floor_and_its_collapse(gmss):
-    apart = torch.eye(8)
-    assert gmss.nt_xent(apart, apart, 0.01).item() == pytest.approx(0, abs=1e-6)
-    assert gmss.nt_xent(torch.ones(8, 4), torch.ones(8, 4), 0.5).item() == pytest.approx(math.log(15))
 
 
 def test_masked_view_silences_whole_electrodes(gmss):
@@ -322,7 +318,7 @@ def test_masked_view_silences_whole_electrodes(gmss):
 
 @pytest.fixture
 def moco(gmss):
-    return gmss.MoCo(Extractor(), N_FEATURES, n_queue=10, momentum=0.9)
+    return gmss.MoCo(Extractor(), gmss.projection_head(N_FEATURES), n_queue=10, momentum=0.9)
 
 
 def test_moco_queue_is_first_in_first_out(moco):
@@ -383,7 +379,7 @@ def test_simclr_overfits_one_batch(gmss):
 
 def test_moco_overfits_one_batch(gmss):
     """Down to the floor: in a queue of all windows each finds its own earlier key, as good as the right one."""
-    model = gmss.MoCo(Extractor(), N_FEATURES, n_queue=12)
+    model = gmss.MoCo(Extractor(), gmss.projection_head(N_FEATURES), n_queue=12)
     assert last_loss(model, gmss.moco(lambda x: x)) == pytest.approx(math.log(2), abs=0.06)
 
 
@@ -444,42 +440,63 @@ def test_deep_cluster_overfits_one_batch(gmss):
     assert (training.predict(model, x).argmax(1) == clusters).all()
 
 
+def experiment(X, y, **changes):
+    """What `Bench` takes from an experiment."""
+    options = {"zscore": True, "epochs": 2, "batch_size": 4, "learning_rate": 0.01, "weight_decay": 0.0,
+               "precision": "float32"}
+    return SimpleNamespace(X=X, y=y, **options | changes)
+
+
 @pytest.fixture
-def bench(gmss):
-    """Two folds of the same 12 windows of two people."""
+def folds():
+    """Two folds of 12 windows, the second one without validation windows."""
+    return [SimpleNamespace(train=np.arange(0, 6), val=np.arange(6, 8), test=np.arange(8, 12)),
+            SimpleNamespace(train=np.arange(4, 12), val=np.arange(0), test=np.arange(0, 4))]
+
+
+@pytest.fixture
+def bench(gmss, folds):
     torch.manual_seed(0)
     x, y, people = windows()
-    folds = [SimpleNamespace(train=np.arange(0, 6), val=np.arange(6, 8), test=np.arange(8, 12)),
-             SimpleNamespace(train=np.arange(4, 12), val=np.arange(0), test=np.arange(0, 4))]
-    how = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
-    return gmss.Bench.of(3 + 2 * x.numpy(), y.numpy(), people.numpy(), folds, how, "cpu")
+    return gmss.Bench.of(experiment(3 + 2 * x, y.numpy()), people.numpy(), folds)
 
 
-def test_bench_is_scaled_by_the_training_part_alone(gmss, bench):
-    assert [len(part) for part in bench.trains + bench.tests] == [8, 8, 4, 4]
-    assert len(np.unique(np.concatenate(bench.trains + bench.tests))) == len(bench.X) == 24
+def test_bench_is_scaled_by_the_training_part_alone(gmss, bench, folds):
+    assert [len(part) for part in bench.trains + bench.vals + bench.tests] == [6, 8, 2, 0, 4, 4]
+    assert len(np.unique(np.concatenate(bench.trains + bench.vals + bench.tests))) == len(bench.X) == 24
     torch.manual_seed(0)
     x, y, people = windows()
-    for train, test, train_rows, test_rows in zip(bench.trains, bench.tests, ([0, 8], [4, 12]), ([8, 12], [0, 4])):
-        known, unknown = x[slice(*train_rows)], x[slice(*test_rows)]
-        mean, spread = known.mean(0), known.std(0, correction=0)
-        torch.testing.assert_close(bench.X[train], (known - mean) / spread, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(bench.X[test], (unknown - mean) / spread, atol=1e-5, rtol=1e-5)
-        assert torch.equal(bench.y[test], y[slice(*test_rows)])
-        assert torch.equal(bench.people[train], people[slice(*train_rows)])
+    for k, fold in enumerate(folds):
+        mean, spread = x[fold.train].mean(0), x[fold.train].std(0)
+        for part, rows in ((bench.trains[k], fold.train), (bench.vals[k], fold.val), (bench.tests[k], fold.test)):
+            torch.testing.assert_close(bench.X[part], (x[rows] - mean) / spread, atol=1e-5, rtol=1e-5)
+            assert torch.equal(bench.y[part], y[rows]) and torch.equal(bench.people[part], people[rows])
+    torch.manual_seed(0)
+    plain = gmss.Bench.of(experiment(x, y.numpy(), zscore=False), people.numpy(), folds)
+    assert torch.equal(plain.X[plain.tests[1]], x[:4])
 
 
-def test_a_constant_feature_is_zero(gmss):
-    fold = SimpleNamespace(train=np.arange(4), val=np.arange(0), test=np.arange(4, 6))
-    X = np.ones((6, N_CHANS, N_BANDS))
-    assert not gmss.Bench.of(X, np.zeros(6, int), np.zeros(6, int), [fold], {}, "cpu").X.any()
+def test_a_constant_feature_is_zero(gmss, folds):
+    X = torch.ones(12, N_CHANS, N_BANDS)
+    assert not gmss.Bench.of(experiment(X, np.zeros(12, int)), np.zeros(12, int), folds).X.any()
+
+
+@pytest.mark.parametrize("n_val", [0, 2])
+def test_validation_chooses_where_every_fold_has_it(gmss, bench, n_val, monkeypatch):
+    seen = []
+    monkeypatch.setattr(gmss.training, "fit_many", lambda *args, **how: seen.append((args, how)))
+    checked = replace(bench, vals=[np.arange(2)] * 2) if n_val else bench  # as it is, one of two folds has some
+    checked.fit([], None, None, bench.trains, None, bench.how)
+    (_, _, _, trains, vals), how = seen[0]
+    assert trains is bench.trains and vals == (checked.vals if n_val else None)
+    assert how["patience"] == (bench.how["epochs"] if n_val else None)
 
 
 @pytest.mark.parametrize("show_test", [False, True])
 def test_test_windows_train_only_where_they_are_shown_and_never_with_labels(gmss, bench, show_test, monkeypatch):
     seen = []
 
-    def fit_many(models, X, targets, trains, **how):
+    def fit_many(models, X, targets, trains, vals, **how):
         y, people = targets
         for rows, train, test in zip(trains, bench.trains, bench.tests):
             places = rows % len(bench.y)  # in the second copy, too
@@ -497,23 +514,23 @@ def test_test_windows_train_only_where_they_are_shown_and_never_with_labels(gmss
 def test_probe_trains_a_linear_layer_and_nothing_else(gmss, bench):
     extractors = [Extractor() for _ in bench.trains]
     before = copy.deepcopy(extractors)
-    accuracies = bench.probe(extractors, N_OUTPUTS)
+    accuracies = bench.probe(extractors, N_OUTPUTS, {})
     assert len(accuracies) == 2 and all(0 <= accuracy <= 1 for accuracy in accuracies)
     for one, other in zip(extractors, before):
         assert torch.equal(one.filter.weight, other.filter.weight)
-    easy = replace(bench, X=bench.X + 9 * nn.functional.one_hot(bench.y, N_BANDS)[:, None],
-                   how=bench.how | {"epochs": 60})
-    assert easy.probe([nn.Identity() for _ in bench.trains], N_OUTPUTS) == [1, 1] == easy.svm()
+    easy = replace(bench, X=bench.X + 9 * nn.functional.one_hot(bench.y, N_BANDS)[:, None])
+    assert easy.probe([nn.Identity() for _ in bench.trains], N_OUTPUTS, {"epochs": 60}) == [1, 1] == easy.svm()
 
 
 def test_all_baselines_run(gmss, bench):
     info = make_info(["Fp1", "Fp2", "C3", "C4", "O1", "O2"], 200.0)
     classes = ["negative", "neutral", "positive"]
+    bench = replace(bench, people=torch.arange(24) % N_PEOPLE)
     supervised = gmss.supervised_baselines(bench, info, N_PEOPLE, classes, Extractor)
     assert {name.split(",")[0] for name in supervised} == {"linear SVM", "DGCNN", "DANN", "RGNN"}
     assert "DANN, test windows shown" in supervised
-    unsupervised = gmss.unsupervised_baselines(bench, N_OUTPUTS, Extractor, gmss.masked_view)
-    assert len(unsupervised) == 6 and {"DE values", "random frozen extractor", "DeepCluster"} < set(unsupervised)
+    unsupervised = gmss.unsupervised_baselines(bench, N_OUTPUTS, Extractor, gmss.masked_view, 16, {"epochs": 1})
+    assert len(unsupervised) == 6 and {"DE values", "random frozen extractor"} < set(unsupervised)
     for accuracies in (supervised | unsupervised).values():
         assert len(accuracies) == 2 and all(0 <= accuracy <= 1 for accuracy in accuracies)
     alone = replace(bench, people=torch.zeros_like(bench.people))
