@@ -1,0 +1,433 @@
+"""Definitions of notebooks/gmss.ipynb: the paper's counts, equality with independent implementations, permutations."""
+
+import copy
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from torch import nn
+from torch_geometric.nn import ChebConv
+
+from eegemo_utils import splits, training
+from eegemo_utils.montage import SEED_62, make_info, seed_graph
+from eegemo_utils.notebooks import check_parameters, load_definitions, notebook_path, read_parameters
+
+SETTINGS = notebook_path("gmss").parent / "settings" / "gmss"
+
+
+@pytest.fixture(scope="module")
+def gmss():
+    return load_definitions("gmss")
+
+
+@pytest.fixture(scope="module")
+def released(gmss):
+    return gmss.choose_permutations(10, 128, "mean")
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_parameter_counts_are_the_papers(gmss):
+    extractor = gmss.ChebExtractor(seed_graph(), 62)
+    joint = gmss.GMSS(extractor, 62, 3)
+    assert count(extractor) == 352
+    assert {name: count(head) for name, head in joint.heads.items()} == {
+        "frequency": 1_180_024, "spatial": 1_182_080, "projection": 1_182_080, "emotion": 1_149_955}
+    assert count(joint) == 4_694_491
+    assert count(gmss.GMSS(extractor, 62, None)) == 3_544_536
+    assert count(gmss.Probe(nn.Identity(), 1984, 3)) == 5_955
+
+
+@pytest.mark.parametrize("order", range(1, 11))
+def test_extractor_equals_cheb_conv_with_gradients(gmss, order):
+    torch.manual_seed(order)
+    extractor, conv = gmss.ChebExtractor(seed_graph(), 62, order=order), ChebConv(5, 32, K=order)
+    with torch.no_grad():
+        extractor.bias.normal_()
+        conv.bias.copy_(extractor.bias)
+        for tap, weight in zip(conv.lins, extractor.weight):
+            tap.weight.copy_(weight.T)
+    edges = torch.as_tensor(np.concatenate([seed_graph(), seed_graph()[:, ::-1]]).T.copy())
+    x = torch.randn(3, 62, 5)
+    expected = torch.stack([conv(window, edges).relu() for window in x])
+    torch.testing.assert_close(extractor(x), expected, atol=1e-5, rtol=1e-5)
+    extractor(x).square().mean().backward()
+    expected.square().mean().backward()
+    taps = torch.stack([tap.weight.grad.T for tap in conv.lins])
+    torch.testing.assert_close(extractor.weight.grad, taps, atol=1e-5, rtol=1e-4)
+
+
+def test_extractor_starts_as_cheb_conv_does(gmss):
+    weight = gmss.ChebExtractor(seed_graph(), 62).weight
+    limit = math.sqrt(6 / (5 + 32))
+    assert weight.abs().max() <= limit and weight.abs().max() > 0.9 * limit
+
+
+def test_a_graph_of_another_cap_is_refused(gmss):
+    with pytest.raises(ValueError, match="graph joins electrodes 0 to 61, the windows have 30: make the graph"):
+        gmss.ChebExtractor(seed_graph(), 30)
+    with pytest.raises(ValueError, match="at least one tap; order is 0"):
+        gmss.ChebExtractor(seed_graph(), 62, order=0)
+
+
+def test_graphs_of_any_cap_are_connected(gmss):
+    cap = ["AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4"]
+    edges = gmss.make_graph(make_info(cap, 128.0))
+    reach = np.eye(14, dtype=bool)
+    for i, j in list(map(tuple, edges)) * 14:
+        reach[i] |= reach[j]
+        reach[j] |= reach[i]
+    assert reach.all() and (np.bincount(edges.ravel(), minlength=14) >= 3).all()
+    assert np.array_equal(gmss.make_graph(make_info(SEED_62, 200.0)), seed_graph())
+
+
+def test_regions_partition_and_differ_in_five_electrodes(gmss):
+    table, code = (gmss.find_regions(SEED_62, text) for text in (gmss.REGIONS, gmss.CODE_REGIONS))
+    for regions in (table, code):
+        assert sorted(np.concatenate(regions)) == list(range(62)) and len(regions) == 10
+    assert code[3].tolist() == [41, 42, 43, 50, 51, 60] and code[6].tolist() == [52, 53, 54, 57, 58, 59]
+    assert table[5].tolist() == [26, 27, 28, 35, 36, 37, 44, 45, 46] and table[7].tolist() == [41, 42, 43, 50, 51, 57]
+    assert [len(gmss.find_regions(cap, gmss.REGIONS)) for cap in (["Fp1", "Cz", "O2"], ["T3", "T7"][:1])] == [3, 1]
+    with pytest.raises(ValueError, match="no position for A7Z: rename or drop"):
+        gmss.find_regions(["Fp1", "A7Z"], gmss.REGIONS)
+
+
+def test_permutation_set_is_the_released_file(gmss, released):
+    assert gmss.npy_sha256(released) == gmss.RELEASED_SHA256
+    assert released[0].tolist() == [6, 4, 0, 9, 7, 2, 5, 8, 1, 3] and released[1].tolist() == list(range(10))
+    distances = gmss.hamming(released)
+    assert np.bincount(distances).tolist() == [0, 0, 0, 0, 10, 24, 137, 597, 1139, 2763, 3458]
+    counts = [(released[:, place] == symbol).sum() for place in range(10) for symbol in range(10)]
+    assert set(counts) == {12, 13} and len(np.unique(released, axis=0)) == 128
+
+
+def test_max_min_set_is_further_apart(gmss):
+    rows = gmss.choose_permutations(10, 128, "min")
+    distances = gmss.hamming(rows)
+    assert distances.min() == 7 and distances.mean() == pytest.approx(9.06988, abs=1e-5)
+    assert rows[1].tolist() == list(range(10))
+
+
+def test_all_permutations_are_lexicographic(gmss):
+    for n in (1, 3, 5):
+        assert gmss.all_permutations(n).tolist() == [list(p) for p in itertools.permutations(range(n))]
+
+
+def test_spatial_table_keeps_what_the_code_keeps(gmss, released):
+    table = gmss.spatial_table(gmss.find_regions(SEED_62, gmss.CODE_REGIONS), released)
+    stay = (table == torch.arange(62)).sum(1)
+    assert table.shape == (128, 62) and (table.sort(1).values == torch.arange(62)).all()
+    assert stay[1] == 9 and stay.min() == 0 and stay.max() == 14 and stay.float().mean() == pytest.approx(1.5, abs=0.1)
+
+
+def test_shuffles_are_the_released_stacks(gmss, released):
+    """Region after region, band after band, one window at a time."""
+    regions = gmss.find_regions(SEED_62, gmss.REGIONS)
+    rows, bands = gmss.spatial_table(regions, released), gmss.frequency_table(5)
+    x, i, j = torch.randn(4, 62, 5), torch.tensor([0, 1, 77, 127]), torch.tensor([0, 1, 60, 119])
+    shuffled = gmss.shuffle_bands(gmss.shuffle_regions(x, rows, i), bands, j)
+    for k in range(4):
+        window = np.concatenate([x[k].numpy()[regions[r]] for r in released[i[k]]])
+        expected = window[:, list(list(itertools.permutations(range(5)))[j[k]])]
+        np.testing.assert_array_equal(shuffled[k], expected)
+    assert len(bands) == 120 and bands[0].tolist() == list(range(5))
+
+
+def plain_contrastive(one, two, n_views, temperature):
+    z = [v / np.linalg.norm(v) for v in np.concatenate([one, two])]
+    sample = [k // n_views for k in range(len(one))] * 2
+    losses = []
+    for a in range(len(z)):
+        near = {b: math.exp(z[a] @ z[b] / temperature) for b in range(len(z)) if b != a}
+        losses.append(-math.log(sum(v for b, v in near.items() if sample[b] == sample[a]) / sum(near.values())))
+    return np.mean(losses)
+
+
+def plain_released(one, two, temperature):
+    """Row by row from the formula: block-wise cyclic shifts, ten terms, both anchors, factor 2."""
+    one, two = ([v / np.linalg.norm(v) for v in part] for part in (one, two))
+
+    def near(a, b):
+        return math.exp(a @ b / temperature)
+
+    z, losses = [*one, *two], []
+    for a in range(len(z)):
+        i = a % len(one)
+        total = near(one[i], two[i])
+        for step in (1, 2, 3):
+            turned = i - i % 4 + (i % 4 - step) % 4
+            total += near(one[i], one[turned]) + near(two[i], one[turned]) + near(two[i], two[turned])
+        losses.append(-math.log(total / sum(near(z[a], z[b]) for b in range(len(z)) if b != a)))
+    return 2 * np.mean(losses)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_contrastive_losses_equal_loops(gmss, temperature):
+    one, two = torch.randn(2, 12, 6)
+    loss = gmss.contrastive_loss(one, two, 4, temperature).item()
+    assert loss == pytest.approx(plain_contrastive(one.numpy(), two.numpy(), 4, temperature), rel=1e-5)
+    coded = gmss.released_contrastive_loss(one, two, temperature).item()
+    assert coded == pytest.approx(plain_released(one.numpy(), two.numpy(), temperature), rel=1e-5)
+
+
+def test_contrastive_values(gmss):
+    torch.manual_seed(0)
+    alike = torch.ones(256, 128)
+    assert gmss.contrastive_loss(alike, alike, 4, 0.5).item() == pytest.approx(-math.log(7 / 511), abs=1e-4)
+    assert gmss.released_contrastive_loss(alike, alike, 0.5).item() == pytest.approx(-2 * math.log(10 / 511), abs=1e-3)
+    apart = torch.randn(2, 256, 128)
+    assert gmss.contrastive_loss(*apart, 4, 0.5).item() == pytest.approx(4.29, abs=0.02)
+    assert gmss.released_contrastive_loss(*apart, 0.5).item() == pytest.approx(7.87, abs=0.02)
+    grouped = torch.randn(64, 128).repeat_interleave(4, dim=0)
+    assert gmss.contrastive_loss(grouped, grouped, 4, 0.5).item() == pytest.approx(2.39, abs=0.02)
+    merged = gmss.released_contrastive_loss(grouped, grouped, 0.5).item()
+    each = torch.randn(256, 128)
+    assert merged == pytest.approx(4.06, abs=0.02)
+    assert gmss.released_contrastive_loss(each, each, 0.5).item() == pytest.approx(6.92, abs=0.02)
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        gmss.contrastive_loss(each, each, 4, 0.0)
+
+
+def test_contrastive_levels_are_those_of_the_loss(gmss):
+    levels = gmss.contrastive_levels(64, 4, 0.5)
+    assert levels["all views alike"] == pytest.approx(4.29, abs=0.01)
+    assert levels["perfect grouping"] == pytest.approx(2.39, abs=0.01)
+
+
+def test_released_loss_takes_an_incomplete_block(gmss):
+    assert torch.isfinite(gmss.released_contrastive_loss(*torch.randn(2, 10, 6), 0.5))
+
+
+def test_lossy_shuffle_loses_half(gmss):
+    for seed in range(3):
+        left = gmss.lossy_shuffle(2010, seed)
+        assert 0.45 < len(set(left.tolist())) / 2010 < 0.55 and left.shape == (2010,)
+
+
+N_CHANS, N_BANDS = 62, 5
+
+
+@pytest.fixture
+def exp(gmss):
+    torch.manual_seed(0)
+    X = torch.randn(96, N_CHANS, N_BANDS) + 1.5 * nn.functional.one_hot(torch.arange(96) % 3, 5)[:, None]
+    orders = gmss.choose_permutations(5, 128, "mean")
+    regions = [np.arange(62)[k::5] for k in range(5)]
+    table = gmss.spatial_table(regions, orders)
+    return gmss.Experiment(
+        X=X, y=(np.arange(96) % 3), edges=seed_graph(), bands=gmss.frequency_table(5),
+        regions={"corrected": table, "official": table.flip(1)}, n_outputs=3, zscore=True, epochs=3, probe_epochs=3,
+        batch_size=16, learning_rate=0.005, weight_decay=8e-5, n_filters=4, order=2, n_hidden=16, n_views=4,
+        temperature=0.5, at_once=45, precision="float32")
+
+
+def fold(name="subject 1, session 1", first=0):
+    rows = np.arange(first, first + 48)
+    return splits.Split(name, "by_trial", rows[:30], rows[30:36], rows[36:])
+
+
+def flags(gmss):
+    return [gmss.Recipe(), *(gmss.Recipe(**{name: True}) for name in gmss.FLAGS), gmss.RECIPES["official"]]
+
+
+@pytest.mark.parametrize("k", range(15))
+@pytest.mark.parametrize("mode", ["supervised", "unsupervised"])
+def test_every_recipe_trains_in_both_modes(gmss, exp, mode, k):
+    recipe = flags(gmss)[k]
+    exp = gmss.replace(exp, batch_size=8, epochs=2, probe_epochs=2)
+    runs = [gmss.Run(fold()), gmss.Run(fold(first=48), 1)]
+    found = gmss.MODES[mode](exp, runs, recipe)
+    assert all(0 <= one.accuracy <= 1 and torch.isfinite(one.model.log).all() for one in found)
+    assert [len(one.test) for one in found] == [8 if recipe.drop_last else 12] * 2
+    trained = found[0].model.scales
+    assert (trained == 1).all() if recipe.fixed_weights else (trained != 1).any()
+
+
+def test_every_flag_of_the_objective_changes_the_training(gmss, exp):
+    """In its own mode; the corrected recipe twice is the same to the last digit."""
+    run = [gmss.Run(fold())]
+
+    def trained(recipe):
+        return (gmss.pretrain if recipe.one_view else gmss.train_joint)(exp, run, recipe)[0]
+
+    def weights(found):
+        step = found if isinstance(found, gmss.TrainingStep) else found.model
+        return step.network.extractor.weight
+
+    plain, without_labels = weights(trained(gmss.Recipe())), weights(gmss.pretrain(exp, run, gmss.Recipe())[0])
+    assert torch.equal(plain, weights(trained(gmss.Recipe())))
+    for name in gmss.OBJECTIVE_FLAGS:
+        other = without_labels if name == "one_view" else plain
+        assert not torch.equal(weights(trained(gmss.Recipe(**{name: True}))), other), name
+
+
+def test_there_is_a_flag_for_each_recipe(gmss):
+    assert len(flags(gmss)) == 15 and all(vars(gmss.RECIPES["official"]).values())
+    assert gmss.OBJECTIVE_FLAGS + gmss.SCORE_FLAGS + ["unfrozen"] == gmss.FLAGS
+
+
+def test_supervised_mode_overfits_one_batch(gmss, exp):
+    exp = gmss.replace(exp, epochs=60, batch_size=30, learning_rate=0.01)
+    split = splits.Split("x", "published", np.arange(30), np.arange(0), np.arange(30, 60))
+    found = gmss.train_joint(exp, [gmss.Run(split)], gmss.Recipe())[0]
+    logits = training.predict(gmss.Inference(found.model), exp.X, split.train)
+    assert (logits.argmax(1).numpy() == exp.y[:30]).mean() > 0.95
+    curves = gmss.curves([found.model])
+    assert curves["emotion loss"].iloc[-1] < 0.5 * curves["emotion loss"].iloc[0]
+
+
+def test_jigsaws_and_contrast_can_be_learned(gmss, exp):
+    """Few permutations, one batch: all three label-free losses fall far below guessing."""
+    exp = gmss.replace(exp, epochs=400, batch_size=16, learning_rate=0.01, n_hidden=64, n_filters=16,
+                       bands=exp.bands[[0, 30, 90]], regions={"corrected": exp.regions["corrected"][[0, 40, 80, 110]]})
+    split = splits.Split("x", "published", np.arange(16), np.arange(0), np.arange(16, 32))
+    table = gmss.curves(gmss.pretrain(exp, [gmss.Run(split)], gmss.Recipe())).iloc[-20:].mean()
+    assert table["frequency accuracy"] > 0.7 and table["spatial accuracy"] > 0.6
+    assert table["contrastive loss"] < 0.9 * gmss.contrastive_levels(4, 4, 0.5)["all views alike"]
+
+
+@pytest.mark.parametrize("mode", ["supervised", "unsupervised"])
+def test_three_at_once_equal_three_alone(gmss, exp, mode):
+    """Without dropout and with the same views: every weight after every step of an epoch."""
+    recipe = gmss.Recipe()
+    runs = [gmss.Run(fold(), seed) for seed in range(3)]
+    X, y, trains, _ = gmss.stacked_rows(runs, exp.y, recipe, 4, exp.batch_size)
+    steps = [exp.step(run, recipe, 3 if mode == "supervised" else None) for run in runs]
+    for module in (part for step in steps for part in step.modules() if isinstance(part, nn.Dropout)):
+        module.p = 0.0
+    alone = copy.deepcopy(steps)
+
+    def objective(model, x, y):
+        window, other, drawn = x
+        return model(exp.X[window], exp.X[other], drawn, y)
+
+    # not Adam: a bias in front of a batch norm has no gradient but rounding, which Adam makes a full step of
+    how = {"epochs": 1, "batch_size": 16, "objective": objective, "optimizer": lambda ps: torch.optim.SGD(ps, lr=0.1)}
+    with fixed_draws(gmss):
+        training.fit_many(steps, X, y, trains, seed=[0, 1, 2], **how)
+        for k, step in enumerate(alone):
+            training.fit(step, X, y, trains[k], seed=k, **how)
+    for one, other in zip(steps, alone):
+        assert one.scales[0] != 1
+        for (name, a), b in zip(one.state_dict().items(), other.state_dict().values()):
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
+
+
+class fixed_draws:
+    """Permutations that depend on the place in the batch alone."""
+
+    def __init__(self, gmss):
+        self.gmss, self.kept = gmss, (gmss.fresh_permutations, gmss.frozen_permutations)
+
+    def __enter__(self):
+        def fresh(n, n_stream, n_bands, n_rows, few, device):
+            k = torch.arange(2 * n_stream, device=device)
+            return (k[:n] * 7 % n_bands, k[:n] * 11 % n_rows, (k * 13 % n_rows).view(2, -1),
+                    (k * 5 % n_bands).view(2, -1))
+
+        def frozen(drawn, n_sources, n_views, n_bands, n_rows, few):
+            return fresh(len(drawn), n_sources * n_views, n_bands, n_rows, few, drawn.device)
+
+        self.gmss.fresh_permutations, self.gmss.frozen_permutations = fresh, frozen
+
+    def __exit__(self, *_):
+        self.gmss.fresh_permutations, self.gmss.frozen_permutations = self.kept
+
+
+def test_frozen_views_come_from_the_fixed_draws(gmss):
+    drawn = torch.randint(2**31, (8, 24))
+    bands, rows, stream_rows, stream_bands = gmss.frozen_permutations(drawn, 2, 4, 120, 128, True)
+    assert stream_rows.shape == stream_bands.shape == (2, 8)
+    assert torch.equal(stream_rows[0], (drawn[:2, 8:12] % 128).reshape(-1))
+    for i in range(8):
+        assert bands[i] in drawn[i, :4] % 120 and rows[i] in drawn[i, 4:8] % 120
+
+
+def test_fresh_permutations_reach_all_or_120(gmss):
+    for few, most in ((True, 119), (False, 127)):
+        bands, rows, stream_rows, _ = gmss.fresh_permutations(9000, 9000, 120, 128, few, "cpu")
+        assert rows.max() == most and bands.max() == 119 and stream_rows.max() == 127
+
+
+def test_probe_keeps_the_extractor_unless_told(gmss, exp):
+    runs = [gmss.Run(fold())]
+    for unfrozen in (False, True):
+        step = gmss.pretrain(exp, runs, gmss.Recipe())[0]
+        before = step.network.extractor.weight.detach().clone()
+        made = gmss.ProbeInput(step, step.network.extractor)
+        gmss.probe(exp, runs, [made], gmss.Recipe(unfrozen=unfrozen))
+        assert torch.equal(step.network.extractor.weight, before) != unfrozen
+
+
+def test_pretraining_never_sees_test_windows_or_labels(gmss, exp):
+    spoiled = exp.X.clone()
+    spoiled[30:] = torch.nan
+    runs = [gmss.Run(fold())]
+    one = gmss.pretrain(exp, runs, gmss.Recipe())[0]
+    other = gmss.pretrain(gmss.replace(exp, X=spoiled, y=exp.y * 0), runs, gmss.Recipe())[0]
+    assert torch.equal(one.network.extractor.weight, other.network.extractor.weight)
+
+
+def test_zscores_are_of_training_windows(gmss, exp):
+    step = exp.step(gmss.Run(fold()), gmss.Recipe(), 3)
+    torch.testing.assert_close(step.shift, exp.X[:30].mean(0))
+    torch.testing.assert_close(step.scale, exp.X[:30].std(0))
+
+
+def test_drop_last_fails_as_the_released_code_does(gmss):
+    with pytest.raises(ValueError, match="241 windows, less than a batch of 256.*UnboundLocalError.*drop_last=False"):
+        gmss.scored_rows(np.arange(241), gmss.Recipe(drop_last=True), 256)
+    assert len(gmss.scored_rows(np.arange(1384), gmss.Recipe(drop_last=True), 256)) == 1280
+    assert len(gmss.scored_rows(np.arange(241), gmss.Recipe(), 256)) == 241
+
+
+def test_best_two_of_three_sessions(gmss):
+    runs = [gmss.Run(fold(f"subject {s}, session {k}")) for s in (1, 2) for k in (1, 2, 3)]
+    values = [0.5, 0.9, 0.7, 0.2, 0.4, 0.3]
+    found = [gmss.Result(value, None, None, None, None) for value in values]
+    assert gmss.accuracy(found, runs, gmss.Recipe())["accuracy"] == pytest.approx(0.5)
+    assert gmss.accuracy(found, runs, gmss.Recipe(best_sessions=True))["accuracy"] == pytest.approx(0.575)
+
+
+def test_best_test_epoch_is_the_largest_of_all_epochs(gmss, exp):
+    recipe = gmss.Recipe(best_test_epoch=True)
+    found = gmss.train_joint(exp, [gmss.Run(fold())], recipe)[0]
+    assert found.accuracy == found.history.val_accuracy.max() and len(found.history) == exp.epochs
+
+
+def seed_table(n_subjects=3, n_sessions=2):
+    rows = [(str(s), k, t, w, ["p", "n", "q"][t % 3]) for s in range(1, n_subjects + 1)
+            for k in range(1, n_sessions + 1) for t in range(1, 16) for w in range(4)]
+    return pd.DataFrame(rows, columns=["subject", "session", "trial", "window", "label"])
+
+
+@pytest.mark.parametrize("honest", [False, True])
+def test_folds_are_the_papers(gmss, honest):
+    table = seed_table()
+    same = gmss.dependent_folds(table, "simulated", honest, 5, 0)
+    assert len(same) == 6 and all((table.trial[f.test] > 9).all() and (table.trial[f.train] <= 9).all() for f in same)
+    new = gmss.independent_folds(table, "simulated", honest, 5, 0)
+    assert [f.name for f in new] == ["subject 1", "subject 2", "subject 3"]
+    for f in [*same, *new]:
+        assert bool(len(f.val)) == honest
+    moved = gmss.on_rows(new[0], np.arange(len(table)) + 1000)
+    assert (moved.test == new[0].test + 1000).all() and moved.protocol == "by_subject"
+
+
+def test_a_class_missing_from_training_is_named(gmss):
+    with pytest.raises(ValueError, match=r"subject 1, session 1 trains without class \[2\]"):
+        gmss.check_classes([fold()], np.arange(48) % 2, 3)
+
+
+@pytest.mark.parametrize("path", sorted(SETTINGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_settings_files_fit_the_notebook(gmss, path):
+    given = yaml.safe_load(path.read_text())
+    parameters = read_parameters("gmss")
+    assert set(given) <= set(parameters)
+    check_parameters({name: default for name, (default, _) in parameters.items()} | given, gmss.LIMITS)
