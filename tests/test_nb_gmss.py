@@ -435,13 +435,16 @@ def test_meaningless_labels_belong_to_trials_and_keep_each_sessions_counts(gmss)
 
 
 def test_bug_audit_compares_with_the_corrected_recipe(gmss, exp):
-    runs = [gmss.Run(fold(f"subject 1, session {k}"), k) for k in range(3)]
+    runs = [gmss.Run(fold(f"subject 1, session {k}")) for k in range(3)]
     values = {gmss.Recipe(): [0.5, 0.5, 0.8], gmss.Recipe(drop_last=True): [0.6, 0.7, 0.8]}
 
     def train(exp, runs, recipe):
         return [gmss.Result(v, None, None, None, None) for v in values.get(recipe, [0.5, 0.9, 0.9])]
 
-    table = gmss.audit_flags(exp, runs, ["drop_last", "best_sessions"], train)
+    names = ["drop_last", "best_sessions"]
+    too_few = gmss.audit_flags(exp, runs, names, train)
+    assert "drop_last" not in too_few.index and too_few.accuracy["official"] == pytest.approx(0.9)
+    table = gmss.audit_flags(gmss.replace(exp, batch_size=8), runs, names, train)
     assert table.index.tolist() == ["corrected", "drop_last", "best_sessions", "official"]
     assert table.accuracy["drop_last"] == pytest.approx(0.7) and table.change["drop_last"] == pytest.approx(0.1)
     assert table.low["drop_last"] >= 0 and table.high["drop_last"] <= 0.2 and np.isnan(table.low["best_sessions"])
