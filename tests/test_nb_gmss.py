@@ -420,6 +420,36 @@ def test_folds_are_the_papers(gmss, honest):
     assert (moved.test == new[0].test + 1000).all() and moved.protocol == "by_subject"
 
 
+def test_meaningless_labels_belong_to_trials_and_keep_each_sessions_counts(gmss):
+    table = seed_table()
+    y = table.label.map({"n": 0, "p": 1, "q": 2}).to_numpy()
+    folds = gmss.dependent_folds(table, "simulated", True, 5, 0)
+    drawn = gmss.meaningless_labels(table, y, folds, np.random.default_rng(0))
+    keys = [table.subject, table.session]
+    assert (pd.Series(drawn).groupby([*keys, table.trial]).nunique() == 1).all() and (drawn != y).mean() > 0.3
+    assert (pd.Series(drawn).groupby(keys).value_counts() == 5 * 4).all()
+    assert all(set(drawn[f.train]) == {0, 1, 2} for f in folds)
+    one_class = splits.Split("x", "published", np.arange(4), np.arange(0), np.arange(4, 8))
+    with pytest.raises(ValueError, match="more trials are needed"):
+        gmss.meaningless_labels(table, y, [one_class], np.random.default_rng(0))
+
+
+def test_bug_audit_compares_with_the_corrected_recipe(gmss, exp):
+    runs = [gmss.Run(fold(f"subject 1, session {k}")) for k in range(3)]
+    values = {gmss.Recipe(): [0.5, 0.5, 0.8], gmss.Recipe(drop_last=True): [0.6, 0.7, 0.8]}
+
+    def train(exp, runs, recipe):
+        return [gmss.Result(v, None, None, None, None) for v in values.get(recipe, [0.5, 0.9, 0.9])]
+
+    names = ["drop_last", "best_sessions"]
+    too_few = gmss.audit_flags(exp, runs, names, train)
+    assert "drop_last" not in too_few.index and too_few.accuracy["official"] == pytest.approx(0.9)
+    table = gmss.audit_flags(gmss.replace(exp, batch_size=8), runs, names, train)
+    assert table.index.tolist() == ["corrected", "drop_last", "best_sessions", "official"]
+    assert table.accuracy["drop_last"] == pytest.approx(0.7) and table.change["drop_last"] == pytest.approx(0.1)
+    assert table.low["drop_last"] >= 0 and table.high["drop_last"] <= 0.2 and np.isnan(table.low["best_sessions"])
+
+
 def test_a_class_missing_from_training_is_named(gmss):
     with pytest.raises(ValueError, match=r"subject 1, session 1 trains without class \[2\]"):
         gmss.check_classes([fold()], np.arange(48) % 2, 3)
