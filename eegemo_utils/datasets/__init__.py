@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from eegemo_utils.access import in_words, unreadable
+from eegemo_utils.access import unreadable
 from eegemo_utils.datasets import (
     deap,
     dreamer,
@@ -135,10 +135,9 @@ def _known_options(name: str, what: str, options: dict) -> None:
         raise DatasetError(f"{what} of {name} takes {', '.join(takes) or 'nothing more'}, not {', '.join(unknown)}")
 
 
-@in_words
 def _finished(folder: Path) -> None:
     """Refuse a folder in which writing simulated files was interrupted."""
-    if (folder / UNFINISHED).exists():
+    if os.path.exists(folder / UNFINISHED):  # False where the folder is locked, which the reader tells
         raise DatasetError(f"{folder}: simulated files were being written and not all of them are there. Run the same "
                            f"command again, or give a new folder.")
 
