@@ -111,6 +111,25 @@ def test_an_interrupted_simulation_is_not_taken_for_whole(tmp_path, monkeypatch)
     assert datasets.check(tmp_path / "deap").ok and len(datasets.load("deap", tmp_path / "deap"))
 
 
+def test_what_was_written_in_part_is_never_taken_for_whole(tmp_path, monkeypatch):
+    write, folder = datasets.deap.write, tmp_path / "deap"
+
+    def fails(trials, root):
+        write(trials, root)
+        raise DatasetError("s02 cannot be written")
+
+    monkeypatch.setattr(datasets.deap, "write", fails)
+    with pytest.raises(DatasetError, match="s02 cannot be written"):
+        datasets.simulate("deap", folder, **SMALL["deap"])
+    assert (folder / "s01.dat").is_file() and not datasets.check(folder).ok
+    monkeypatch.setattr(datasets.deap, "write", write)
+    with pytest.raises(DatasetError, match="holds other files"):
+        datasets.simulate("eegmat", folder, **SMALL["eegmat"])
+    assert not datasets.check(folder).ok, "a refusal does not make it whole"
+    datasets.simulate("deap", folder, **SMALL["deap"])
+    assert datasets.check(folder).ok
+
+
 def test_the_command_simulates_and_checks(tmp_path, capsys, monkeypatch):
     folder = str(tmp_path / "eegmat")
     assert cli.main(["data", "simulate", "eegmat", folder, "--subjects", "1"]) == 0

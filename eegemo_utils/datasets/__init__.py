@@ -147,9 +147,11 @@ def _recognise(path: Path) -> str:
     try:
         if path.is_dir():
             found = (name for name, signs in SIGNS.items() if any(any(path.glob(sign)) for sign in signs))
+            if name := next(found, None):
+                return name
             names = [file.name.lower() for file in path.rglob("*")]
             other = any(name.endswith(SUFFIXES) for name in names) and not any(name.endswith(".csv") for name in names)
-            return next(found, "eeg_folder" if other else "muse")
+            return "eeg_folder" if other else "muse"
         if path.name.lower().endswith(SUFFIXES):
             return "eeg_folder"
         with path.open("rb") as file:
@@ -221,13 +223,16 @@ def simulate(name: str, root, form: str | None = None, **options) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"{folder}: is a file. Give a folder.")
     mark, new = folder / UNFINISHED, not folder.exists()
+    interrupted = mark.exists()
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
     try:
         files = module.write(made, root, **({} if form is None else {"form": form}))
-    except DatasetError:
-        mark.unlink(missing_ok=True)
-        if new:
+    except DatasetError:  # refused before anything was written, or in the middle: then the mark has to stay
+        written = new and any(path != mark for path in folder.iterdir())
+        if not (interrupted or written):
+            mark.unlink()
+        if new and not written:
             folder.rmdir()
         raise
     mark.unlink()
