@@ -1,4 +1,4 @@
-"""The command ``eegemo``: run notebooks, renew the committed ones, look at data.
+"""The command ``eegemo``: run notebooks, one or many, renew the committed ones, look at data.
 
 Exit codes: 0 all well; 1 a notebook raised, a disk was full, or data did not pass its check; 2 a mistake in
 the command, found before anything ran; 124 the time limit; 130 interrupted; 138 the kernel died (worth
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .cli_data import add_data
+from .cli_sweep import add_sweep
 from .notebooks import (
     NotebookError,
     ParameterError,
@@ -151,6 +152,7 @@ def command_line() -> argparse.ArgumentParser:
     refresh.add_argument("papers", nargs="*", metavar="PAPER", help="by default all")
     refresh.set_defaults(command=renew)
     add_data(commands)
+    add_sweep(commands, positive)
     return parser
 
 
