@@ -251,7 +251,8 @@ def explain(error: BaseException, source: Path, watch: Watch, kernel_log: str) -
         limit = f"the time limit of {watch.time_limit:g} s for the whole run was reached"
         return RunError(f"{where}: {limit}. Give it more, or choose smaller parameters.", "time limit", watch.cell)
     if isinstance(error, DeadKernelError):
-        said = " ".join(kernel_log.split())[-300:]
+        words = [line for line in kernel_log.splitlines() if not line.startswith("[IPKernelApp]")]  # how it was set up
+        said = " ".join(" ".join(words).split())[-300:]
         last = f" Its last words: {said}" if said else ""
         advice = "Most often memory has run out: try smaller parameters, close other programs, run it again."
         return RunError(f"{where}: the kernel died {after}. {advice}{last}", "killed", watch.cell)
