@@ -20,6 +20,7 @@ from .work import one_line, stop_runs, work
 
 PASSED_ON = ("EEGEMO_DATA", "EEGEMO_NOTEBOOKS")  # to workers on other machines, which do not inherit them
 EVERY = 1.0  # seconds between two writings of sweep.json
+RENEW = 5.0  # seconds between two looks for workers that have ended
 
 
 class Sweep:
@@ -123,7 +124,11 @@ class Sweep:
 
     def follow(self, waiting: set[str], progress: Progress, engine: Engine) -> None:
         """Take in starts and ends until none is waited for."""
+        renewed = time.monotonic()
         while waiting:
+            if time.monotonic() - renewed > RENEW:
+                renewed = time.monotonic()
+                engine.renew()
             try:
                 name, future = self.inbox.get(timeout=1.0)
             except queue.Empty:
@@ -145,6 +150,8 @@ class Sweep:
         starts = self.starts.get(name, 0)
         if future.status == "finished":
             outcome = future.result()
+            if outcome.status == "left":  # nobody asked its worker to stop
+                outcome = lost(None, starts)
             outcome.attempts = max(starts, outcome.attempts)
         elif future.status == "cancelled":
             outcome = Outcome(why="the scheduler is gone", attempts=starts)
@@ -180,7 +187,9 @@ class Sweep:
 
 def lost(error: BaseException | None, starts: int) -> Outcome:
     """Return the outcome of a run that came back with an exception: its workers died, or did not understand it."""
-    if isinstance(error, KilledWorker):
+    if error is None:
+        said = "its worker was ended while it ran. Run the sweep again to go on."
+    elif isinstance(error, KilledWorker):
         said = (
             f"the process that ran it died {max(starts, 1)} times. Most often memory has run out: try fewer "
             "--workers or smaller parameters."

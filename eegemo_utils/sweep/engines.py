@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ SETTINGS = {
     # Dask would set its own numbers of threads and make memory allocation slow.
     "distributed.nanny.pre-spawn-environ": {},
     "distributed.worker.daemon": True,
+    "distributed.deploy.lost-worker-timeout": "3s",  # before a job whose worker has ended counts as gone
 }
 
 
@@ -47,6 +48,8 @@ class Engine:
         What each run needs of its worker.
     is_local : bool
         Whether the runs share this machine's memory.
+    renew : callable
+        Called now and then: asks again for workers that have ended.
     """
 
     client: Client
@@ -54,6 +57,7 @@ class Engine:
     environment: dict[str, str]
     resources: dict[str, float]
     is_local: bool = False
+    renew: Callable[[], object] = lambda: None
 
 
 def cores() -> int:

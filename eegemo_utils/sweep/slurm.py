@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -77,9 +78,8 @@ def job_options(said: dict[str, object], gpus_per_run: float | None) -> dict[str
     # the last of a repeated argument counts: one run at a time, and a kernel's memory is Slurm's matter
     worker = ["--nthreads", "1", "--memory-limit", "0", "--preload", "eegemo_utils.sweep.preload"]
     return {
-        "cores": 1,
+        "cores": said["cpus"],
         "processes": 1,
-        "job_cpu": said["cpus"],
         "job_extra_directives": extra,
         "worker_extra_args": [*worker, *lifetime(said["walltime"])],
         "death_timeout": 120,
@@ -118,8 +118,10 @@ def slurm(
         try:
             cluster = cluster_class(**job_options(said, gpus_per_run))
         except (ValueError, TypeError, OSError) as error:
-            raise ParameterError(f"The cluster file {path}: {error}") from error
+            raise ParameterError(f"The cluster file {path}: {str(error).splitlines()[0]}") from error
         with cluster, Client(cluster) as client:
-            cluster.scale(jobs=count)
+            # asked for again and again: jobs whose workers have ended are submitted anew by this call alone
+            renew = partial(cluster.scale, jobs=count)
+            renew()
             where = f"{count} jobs of {said['cpus']} cores, asked for"
-            yield Engine(client, where, dict.fromkeys(THREADS, str(said["cpus"])), {})
+            yield Engine(client, where, dict.fromkeys(THREADS, str(said["cpus"])), {}, renew=renew)
