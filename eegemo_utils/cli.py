@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from .cli_data import add_data
+from .cli_report import add_report
 from .notebooks import (
     NotebookError,
     ParameterError,
@@ -185,6 +186,7 @@ def command_line() -> argparse.ArgumentParser:
     refresh.add_argument("papers", nargs="*", metavar="PAPER", help="by default all")
     refresh.set_defaults(command=renew)
     add_data(commands)
+    add_report(commands)
     return parser
 
 
