@@ -80,19 +80,18 @@ def varied(part: pd.DataFrame, keys: list[str]) -> list[str]:
     return [name for name in counts if (counts[name] > 1).any()]
 
 
-def units(group: pd.DataFrame, values: pd.Series) -> tuple[pd.Series, str]:
-    """Return one value a person, else one a seed, and a word for what they are.
+def units(group: pd.DataFrame, values: pd.DataFrame | pd.Series) -> tuple[pd.DataFrame | pd.Series, str]:
+    """Return the mean of values for each person, else for each seed, and a word for what they are.
 
     People are what conclusions are about: where runs differ in person and seed, the seeds of a person are averaged
-    first. With one person and one seed it is one value, "run".
+    first. With one person and one seed it is one value over "runs".
     """
     people = next((name for name in PEOPLE if name in group and group[name].nunique() > 1), None)
     by = people or (SEED if SEED in group and group[SEED].nunique() > 1 else None)
-    if by is None:
-        return pd.Series([values.mean()], index=["run"]).dropna(), "runs"
-    means = values.groupby(group.loc[values.index, by]).mean().dropna()
+    means = values.groupby(group[by] if by else np.zeros(len(group))).mean()
     seeds = group[SEED].nunique() if people and SEED in group else 1
-    return means, ("seeds" if not people else f"subjects, each the mean of {seeds} seeds" if seeds > 1 else "subjects")
+    over = "runs" if by is None else "seeds" if people is None else "subjects"
+    return means, f"{over}, each the mean of {seeds} seeds" if seeds > 1 else over
 
 
 @lru_cache(maxsize=64)
@@ -112,6 +111,11 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def is_number(values: pd.Series) -> bool:
+    """Say whether a column holds numbers; truth values are none."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, SD and bootstrap interval of every metric, saying over what.
 
@@ -127,17 +131,18 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         n, over ("seeds", "subjects", ...), low, high (percentile bootstrap over the n values), level, n_runs.
     """
     rows = []
+    numbers = [name for name in table if name.startswith("metrics.") and is_number(table[name])]
     for group in groups(table):
-        for name in (name for name in table if name.startswith("metrics.")):
-            values = group.table[name].dropna()
-            if values.empty or not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-                continue
-            each, over = units(group.table, values.astype(float))
-            found = summary(each, over)
-            low, high = interval(each.to_numpy())
+        values = group.table[numbers].astype(float).dropna(axis=1, how="all")
+        each, over = units(group.table, values)
+        n_runs = values.notna().sum()
+        for name in each:
+            known = each[name].to_numpy()
+            known = known[np.isfinite(known)]
+            found, (low, high) = summary(known, over), interval(known)
             rows.append(group.facts | {"metric": name.removeprefix("metrics."), "mean": found.mean, "sd": found.sd,
                                        "n": found.n, "over": found.over, "low": low, "high": high, "level": LEVEL,
-                                       "n_runs": len(values)})
+                                       "n_runs": int(n_runs[name])})
     columns = ["notebook", "dataset", "data", "settings", "metric", "mean", "sd", "n", "over", "low", "high", "level",
                "n_runs"]
     return pd.DataFrame(rows, columns=columns)

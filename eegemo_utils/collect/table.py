@@ -150,12 +150,12 @@ def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    summary = summarise(table)
+    summary, comparisons = summarise(table), compare(table)
     return [
         written(folder / "runs.parquet", lambda path: table.to_parquet(path, index=False)),
         written(folder / "runs.csv", lambda path: table.to_csv(path, index=False)),
         written(folder / "summary.csv", lambda path: summary.to_csv(path, index=False)),
-        written(folder / "comparisons.csv", lambda path: compare(table).to_csv(path, index=False)),
+        written(folder / "comparisons.csv", lambda path: comparisons.to_csv(path, index=False)),
     ]
 
 
