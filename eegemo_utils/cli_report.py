@@ -14,12 +14,12 @@ def told(problems: list[str]) -> int:
     return 1 if problems else 0
 
 
-def counts(collection) -> str:
-    """Return how many runs there are of each status."""
+def counts(table) -> str:
+    """Return how many runs a table holds, and of which status."""
     from .collect import STATUSES
 
-    parts = [f"{collection.count(status)} {status}" for status in STATUSES if collection.count(status)]
-    return f"{len(collection.table)} runs: {', '.join(parts)}"
+    found = table["status"].value_counts()
+    return f"{len(table)} runs: {', '.join(f'{found[status]} {status}' for status in STATUSES if status in found)}"
 
 
 def collect_runs(arguments: argparse.Namespace) -> int:
@@ -28,8 +28,17 @@ def collect_runs(arguments: argparse.Namespace) -> int:
 
     collection = collect(arguments.runs)
     files = write_tables(collection.table, arguments.out or Path(arguments.runs, "collected"))
-    print("\n".join([counts(collection), *map(str, files)]))
+    print("\n".join([counts(collection.table), *map(str, files)]))
     return told(collection.problems)
+
+
+def report_runs(arguments: argparse.Namespace) -> int:
+    """Make the site over a folder of runs; 1 when a file in it is damaged."""
+    from .report import build_site  # late: nbconvert and the figures take seconds
+
+    site = build_site(arguments.runs, arguments.out or Path(arguments.runs, "site"))
+    print(f"{counts(site.table)}\n{site.n_written} pages made, {site.n_kept} kept: {site.start}")
+    return told(site.problems)
 
 
 def add_report(commands: argparse._SubParsersAction) -> None:
@@ -39,3 +48,8 @@ def add_report(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("runs", metavar="RUNS", help="a folder of runs, of a sweep or of several")
     parser.add_argument("--out", metavar="FOLDER", help="for the tables; default RUNS/collected")
     parser.set_defaults(command=collect_runs)
+    about = "A start page with table and figure, and each executed notebook as a page; needs no network to be read."
+    parser = commands.add_parser("report", help="a site over many runs", description=about)
+    parser.add_argument("runs", metavar="RUNS", help="a folder of runs, of a sweep or of several")
+    parser.add_argument("--out", metavar="FOLDER", help="for the site; default RUNS/site")
+    parser.set_defaults(command=report_runs)

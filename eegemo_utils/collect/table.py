@@ -37,10 +37,6 @@ class Collection:
     table: pd.DataFrame
     problems: list[str] = field(default_factory=list)
 
-    def count(self, status: str) -> int:
-        """Return the number of runs of one status."""
-        return int((self.table["status"] == status).sum())
-
 
 def collect(root: str | Path) -> Collection:
     """Read every run below a folder; what is damaged is told, and the rest is read.
