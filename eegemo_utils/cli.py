@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .cli_data import add_data
+from .cli_report import add_report
 from .cli_sweep import add_sweep
 from .notebooks import (
     NotebookError,
@@ -153,6 +154,7 @@ def command_line() -> argparse.ArgumentParser:
     refresh.set_defaults(command=renew)
     add_data(commands)
     add_sweep(commands, positive)
+    add_report(commands)
     return parser
 
 
