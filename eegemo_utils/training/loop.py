@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from .device import autocast
 from .history import Tracker, copy_state, load_state, model_state
 from .objectives import classification
 
+SHARE, QUICK = 0.1, 0.1  # checkpoints take a tenth of the time at most; under 0.1 s they are always written
 EVALUATION_FACTOR = 4  # without saved activations a batch this much larger needs no more memory
 
 
@@ -75,6 +77,7 @@ class Loop:
         self.autocast = autocast(self.device, settings.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
         self._numbers: dict[tuple, torch.Tensor] = {}
+        self.next_save = 0.0  # on the clock of time.monotonic
 
     def _make_optimizer(self, weights):
         settings = self.settings
@@ -95,7 +98,7 @@ class Loop:
                     break
                 self._epoch(epoch, active)
                 if path:
-                    checkpoints.save(path, self._state(mark, epoch))
+                    self._save(path, mark, epoch)
             for model, tracker in zip(self.models, self.trackers, strict=True):
                 tracker.restore(model)
                 tracker.best = None
@@ -103,6 +106,15 @@ class Loop:
                 checkpoints.save(path, self._state(mark, None))
         self.engine.train(False)
         return [tracker.history for tracker in self.trackers]
+
+    def _save(self, path, mark, epoch):
+        """Write a checkpoint, unless the last one took long and is not old."""
+        begun = time.monotonic()
+        if begun < self.next_save:
+            return
+        checkpoints.save(path, self._state(mark, epoch))
+        now = time.monotonic()
+        self.next_save = now + (now - begun) / SHARE if now - begun > QUICK else now
 
     def _epoch(self, epoch, active):
         rate = self.optimizer.param_groups[0]["lr"]
