@@ -13,9 +13,9 @@ MARKS = {MARKER, RESULT, ERROR}
 INSIDE = {"previous", "figures", "checkpoints"}  # of a run folder: what lies there is not a run of its own
 KINDS_OF_DATA = {
     "emotion": "emotion data",
-    "simulated": "simulated: says nothing about emotion",
+    "simulated": "simulated data, which say nothing about emotion",
     "not emotion": "real EEG without emotions",
-    "unknown": "labels not known to be emotions",
+    "unknown": "recordings whose labels are not known to be emotions",
 }
 EMOTION = {"faced", "deap", "dreamer", "seed", "seed_iv", "seed_v", "mped", "emotions"}
 NOT_EMOTION = {"eegmat", "tuab", "tuev", "mobi"}

@@ -24,6 +24,7 @@ TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgrou
 PLAIN = {"class", "id", "title", "alt", "width", "height", "colspan", "rowspan", "scope", "align", "start", "open"}
 NOT_TEXT = re.compile(r"<(style|script|template|noscript)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
 HEADING = re.compile(r'<h([23]) id="([^"]*)">(.*?)<a class="anchor-link"', re.DOTALL)
+NO_PICTURE = re.compile(r"<img(?![^>]*\bsrc=)[^>]*>")  # what is left of one that lies elsewhere
 TOKEN = "\ue000{}\ue001"  # private characters: where a formula goes once the text around it has been cleaned
 
 
@@ -38,8 +39,9 @@ def allowed(tag: str, name: str, value: str) -> bool:
 
 def clean(html: object) -> str:
     """Return HTML of a notebook without anything that runs, styles or fetches."""
-    return bleach.clean(NOT_TEXT.sub("", str(html)), tags=TAGS, attributes=allowed, strip=True,
+    kept = bleach.clean(NOT_TEXT.sub("", str(html)), tags=TAGS, attributes=allowed, strip=True,
                         protocols={"http", "https", "mailto", "data"})
+    return NO_PICTURE.sub("", kept)
 
 
 class Renderer(IPythonRenderer):
@@ -127,7 +129,7 @@ def body(path: Path) -> tuple[str, list[tuple[int, str, str]]]:
     except Exception as error:  # nbformat and nbconvert raise what they meet: any of it means one damaged file
         raise ValueError(f"{path.name} is not a whole notebook: {' '.join(str(error).split()):.200}") from error
     html = re.sub(TOKEN.format(r"(\d+)"), lambda match: exporter.formulas[int(match[1])], html)
-    headings = [(int(level), name, unescape(re.sub(r"<[^>]+>", "", text)).strip())
+    headings = [(int(level), unescape(name), unescape(re.sub(r"<[^>]+>", "", text)).strip())
                 for level, name, text in HEADING.findall(html)]
     return html, headings
 

@@ -202,10 +202,16 @@ def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> d
         "figure": {"wide": as_address(wide), "narrow": as_address(narrow)} if rows else None,
         "n_figure": len(rows), "n_groups": len(every), "audit": AUDIT, "columns": columns, "results": results,
         "options": {name: sorted({row[name] for row in results if row[name]}) for name in keys},
-        "troubles": start.troubles(table, pages), "problems": site.problems, "summary": start.summary_rows(every),
+        "troubles": start.troubles(table, pages), "problems": untold(site), "summary": start.summary_rows(every),
         "comparisons": start.comparison_rows(table), "papers": start.paper_numbers(table),
         "cards": start.cards(table, root, pages),
     }
+
+
+def untold(site: Site) -> list[str]:
+    """Return the damages that no row of a run tells."""
+    told = {f"{run}: {reason}" for run, reason in zip(site.table["run"], site.table["reason"], strict=True)}
+    return [problem for problem in site.problems if problem not in told]
 
 
 def as_address(svg: str) -> str:
