@@ -13,7 +13,7 @@ import yaml
 import eegemo_utils
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch-cpu", "torch-geometric": "pytorch_geometric"}
+CONDA_NAMES = {"torch": "pytorch-cpu", "torch-geometric": "pytorch_geometric", "playwright": "playwright-python"}
 SOURCES = sorted((ROOT / "eegemo_utils").rglob("*.py")) + sorted((ROOT / "tests").rglob("*.py"))
 MODULES = [path for path in SOURCES if "eegemo_utils" in path.relative_to(ROOT).parts]
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
+# jsonschema builds a grammar of internationalised addresses when it is imported, for more than a second, in each
+# command and each kernel. No notebook has such an address to check, and without the package jsonschema goes on.
+_before = sys.modules.get("rfc3987_syntax")
+sys.modules["rfc3987_syntax"] = _before
+import nbformat  # noqa: E402
+
+if _before is None:
+    del sys.modules["rfc3987_syntax"]
 
 HEADING = re.compile(r"^#{1,2}\s+(.+?)\s*$")
 
