@@ -169,3 +169,12 @@ def test_figure_marks_what_is_not_emotion(monkeypatch):
     svg = figure.audit_figure(rows)
     assert svg.startswith("<?xml") and svg == figure.audit_figure(rows) and dict(plt.rcParams) == before
     assert "white" not in drawn[0] and drawn[1][len(drawn[0]):] == ["white"] * 2
+
+
+def test_equal_scores_are_drawn_once():
+    same = table(n_seeds=2)
+    both = pd.concat([same, same.assign(**{"parameters.protocol": "published"})])
+    rows = figure.rows_of(summarise(both))
+    assert len(rows) == 1 and rows[0]["settings"].iloc[0] == ""
+    other = same.assign(**{"parameters.protocol": "published", "metrics.accuracy_published": 0.1})
+    assert len(figure.rows_of(summarise(pd.concat([same, other])))) == 2

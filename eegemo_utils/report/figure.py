@@ -22,12 +22,25 @@ WIDE, NARROW = 9.2, 3.9  # inches
 
 
 def rows_of(summary: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return what is drawn, one entry a group, indexed by metric: emotion first, simulated last."""
+    """Return what is drawn, one entry a group, indexed by metric: emotion first, simulated last.
+
+    Groups whose scores are the same to the last digit are one entry: the audit holds all protocols, whatever the
+    parameter ``protocol`` says.
+    """
     keys = ["notebook", "dataset", "data", "settings"]
-    parts = [part.set_index("metric") for _, part in summary.groupby(keys, sort=True)
-             if part["metric"].isin(AUDIT).any()]
+    found: dict[tuple, pd.DataFrame] = {}
+    for names, part in summary.groupby(keys, sort=True):
+        part = part.set_index("metric")
+        known = part[part.index.isin(AUDIT)]
+        if known.empty:
+            continue
+        score = (*names[:3], *known.index, *known[["mean", "n"]].to_numpy().ravel())
+        if score in found:
+            both = set(names[3].split(", ")) & set(found[score]["settings"].iloc[0].split(", "))
+            part = part.assign(settings=", ".join(one for one in names[3].split(", ") if one in both))
+        found[score] = part
     order = ("emotion", "unknown", "not emotion", "simulated")
-    return sorted(parts, key=lambda part: order.index(part["data"].iloc[0]))
+    return sorted(found.values(), key=lambda part: order.index(part["data"].iloc[0]))
 
 
 def audit_figure(rows: list[pd.DataFrame], width: float = WIDE) -> str:
