@@ -116,6 +116,14 @@ def test_names_that_meet_in_one_page_name_stay_apart(tmp_path):
     assert site.n_written == 4 and len(set(names)) == 4
 
 
+def test_many_pages_are_shared_among_processes(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("eegemo_utils.report.site.FEW", 2)
+    made_runs.write(runs / "a" / "gru.ipynb", '{"cells": 3}')
+    site = build_site(runs, tmp_path / "site", quiet)
+    assert site.n_written == 2 and any(line.startswith("a: no page") for line in site.problems)
+    assert len(list((tmp_path / "site" / "pages").iterdir())) == 2
+
+
 def test_the_command(runs, capsys):
     assert cli.main(["report", str(runs)]) == 1  # one file is damaged
     said = capsys.readouterr()
