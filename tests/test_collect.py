@@ -45,12 +45,13 @@ def test_what_lies_inside_a_run_is_not_a_run(tmp_path):
 
 def test_a_failed_run_says_why(tmp_path):
     made_runs.failed(tmp_path / "plain", seed=1)
-    error = {"cell": 7, "error": "Cell 7\nran out of time", "kind": "timeout", "attempts": 2}
+    text = "Cell 7\nran out of time. What was reached is in /home/somebody/runs/x/gru.failed.ipynb."
+    error = {"cell": 7, "error": text, "kind": "timeout", "attempts": 2}
     made_runs.failed(tmp_path / "swept", error=error)
     table = collect(tmp_path).table
     plain, swept = one(table, "plain"), one(table, "swept")
     assert (plain["status"], plain["reason"], plain["cell"]) == ("failed", "ValueError: no such electrode", 3)
-    assert (swept["status"], swept["reason"], swept["cell"]) == ("failed", "Cell 7 ran out of time", 7)
+    assert (swept["status"], swept["reason"], swept["cell"]) == ("failed", "Cell 7 ran out of time.", 7)
     assert (swept["kind"], swept["attempts"]) == ("timeout", 2)
 
 
@@ -70,7 +71,9 @@ def test_a_sweep_adds_what_only_it_knows(tmp_path):
         {"name": "gru-seed=2", "notebook": "gru", "parameters": {"seeed": 2}, "status": "failed", "attempts": 1,
          "error": "no parameter seeed"},
         {"name": "gru-seed=3", "notebook": "gru", "parameters": {"seed": 3}, "status": "done", "attempts": 1},
+        {"name": "gru-seed=4", "notebook": "gru", "parameters": {"seed": 4}, "status": "failed", "attempts": 1},
     )
+    made_runs.write(tmp_path / "gru-seed=4" / "error.json", {"error": "no parameter seeed", "kind": "parameters"})
     made_runs.finished(tmp_path / "by hand")
     collection = collect(tmp_path)
     table = collection.table
@@ -78,6 +81,7 @@ def test_a_sweep_adds_what_only_it_knows(tmp_path):
     assert one(table, "gru-seed=1")["status"] == "left" and one(table, "gru-seed=1")["parameters.seed"] == 1
     assert one(table, "gru-seed=2")[["status", "reason"]].tolist() == ["failed", "no parameter seeed"]
     assert one(table, "gru-seed=3")["status"] == "damaged" and "gru-seed=3" in collection.problems[0]
+    assert one(table, "gru-seed=4")[["status", "notebook", "parameters.seed"]].tolist() == ["failed", "gru", 4]
     assert pd.isna(one(table, "by hand")["sweep"])
 
 

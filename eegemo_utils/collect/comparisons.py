@@ -84,7 +84,7 @@ def compared(first: str, second: str, pairs: pd.DataFrame) -> dict[str, object] 
         return None
     low, high = interval(difference)
     n = len(differs)
-    note = f"with {n} pairs that differ, p cannot fall below {2.0 ** (1 - n):.2g}" if n < 6 else ""
+    note = f"too few pairs: p cannot fall below {2.0 ** (1 - n):.2g}" if n < 6 else ""
     p = float(wilcoxon(differs).pvalue)
     return {"first": first, "second": second, "difference": float(difference.mean()), "low": low, "high": high,
             "level": LEVEL, "n": len(difference), "over": over, "p": p, "note": note}

@@ -13,12 +13,14 @@ MARKS = {MARKER, RESULT, ERROR}
 INSIDE = {"previous", "figures", "checkpoints"}  # of a run folder: what lies there is not a run of its own
 KINDS_OF_DATA = {
     "emotion": "emotion data",
-    "simulated": "simulated: says nothing about emotion",
+    "simulated": "simulated data, which say nothing about emotion",
     "not emotion": "real EEG without emotions",
-    "unknown": "labels not known to be emotions",
+    "unknown": "recordings whose labels are not known to be emotions",
 }
 EMOTION = {"faced", "deap", "dreamer", "seed", "seed_iv", "seed_v", "mped", "emotions"}
 NOT_EMOTION = {"eegmat", "tuab", "tuev", "mobi"}
+# what `eegemo run` adds for whoever sits at that machine: folders there
+ADVICE = re.compile(r" (?:What was reached|Training goes on|The last finished run is) (?:is in|from|in) .*$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -85,11 +87,15 @@ def reason_in(notebook: Path) -> tuple[str, int | None]:
             cell = each.get("execution_count") or cell
             for output in each.get("outputs", ()):
                 if output.get("output_type") == "error":
-                    line = f"{output.get('ename')}: {output.get('evalue')}"
-                    return " ".join(COLOUR.sub("", line).split()), cell
+                    return one_line(f"{output.get('ename')}: {output.get('evalue')}"), cell
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{notebook.name} cannot be read: {' '.join(str(error).split())}", None
     return "stopped before its end: out of time, killed or interrupted", cell
+
+
+def one_line(text: object) -> str:
+    """Return the reason of a failure in one line, without the machine's folders."""
+    return ADVICE.sub("", " ".join(COLOUR.sub("", str(text)).split()))
 
 
 def find(root: Path) -> tuple[list[tuple[Path, set[str]]], list[Path], list[str]]:
@@ -164,8 +170,8 @@ def state(folder: Path, names: set[str], result: dict | None, error: dict) -> di
         return {"status": "done"}
     failed = next((name for name in sorted(names) if name.endswith(".failed.ipynb")), None)
     if error:
-        return {"status": "failed", "reason": " ".join(str(error.get("error", "no reason given")).split()),
-                "kind": error.get("kind"), "cell": error.get("cell"), "attempts": error.get("attempts")}
+        facts = {name: error.get(name) for name in ("kind", "cell", "attempts")}
+        return {"status": "failed", "reason": one_line(error.get("error", "no reason given")), **facts}
     if failed:
         reason, cell = reason_in(folder / failed)
         return {"status": "failed", "reason": reason, "cell": cell}

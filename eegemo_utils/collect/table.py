@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..notebooks.parameters import ParameterError
 from .comparisons import compare
-from .folders import SWEEP, Damaged, find, kind_of_data, read_json, read_run, relative
+from .folders import SWEEP, Damaged, find, kind_of_data, one_line, read_json, read_run, relative
 from .summaries import summarise
 
 FIRST = ("run", "sweep", "notebook", "data", "status", "attempts", "seconds", "peak_memory_mb", "kind", "cell",
@@ -87,18 +87,23 @@ def with_sweeps(rows: list[dict], sweeps: list[Path], root: Path) -> tuple[list[
                 if row["status"] == "damaged":
                     problems.append(f"{name}: {row['reason']}")
             row["sweep"] = str(sweep.get("sweep") or path.parent.name)
-            for key in ("attempts", "seconds"):
+            for key in ("attempts", "seconds", "notebook"):
                 row[key] = entry.get(key) if row.get(key) is None else row[key]
-            if row["status"] == "failed" and not row.get("reason"):
-                row["reason"] = entry.get("error")
+            row["parameters"] = row["parameters"] or given(entry)
     return list(by_name.values()), problems
+
+
+def given(entry: dict) -> dict[str, object]:
+    """Return the parameters that a sweep gave to a run."""
+    parameters = entry.get("parameters")
+    return parameters if isinstance(parameters, dict) else {}
 
 
 def from_entry(name: str, entry: dict) -> dict[str, object]:
     """Return the row of a run that a sweep names and that has no folder."""
-    parameters = entry.get("parameters")
+    reason = one_line(entry["error"]) if entry.get("error") else None
     row = {"run": name, "notebook": entry.get("notebook"), "status": FROM_SWEEP.get(entry.get("status"), "left"),
-           "parameters": parameters if isinstance(parameters, dict) else {}, "reason": entry.get("error")}
+           "parameters": given(entry), "reason": reason}
     if row["status"] == "damaged":
         row["reason"] = f"{SWEEP} says done, but its folder holds no run; run the sweep again"
     elif row["status"] == "left":

@@ -11,21 +11,36 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..collect import AUDIT, KINDS_OF_DATA
+from ..collect import AUDIT
 from ..plots import OKABE_ITO, use_style
+from .start import noise, spread_over
 
 MARKERS = dict(zip(AUDIT, (("o", OKABE_ITO[1]), ("s", OKABE_ITO[0]), ("^", OKABE_ITO[2])), strict=True))
-NOISE = ("noise_by_window", "noise_published")  # the published split on labels without meaning
+MEANING = {"emotion": "", "simulated": "says nothing about emotion", "not emotion": "no emotions in it",
+           "unknown": "labels not known to be emotions"}
 WIDE, NARROW = 9.2, 3.9  # inches
 
 
 def rows_of(summary: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return what is drawn, one entry a group, indexed by metric: emotion first, simulated last."""
+    """Return what is drawn, one entry a group, indexed by metric: emotion first, simulated last.
+
+    Groups whose scores are the same to the last digit are one entry: the audit holds all protocols, whatever the
+    parameter ``protocol`` says.
+    """
     keys = ["notebook", "dataset", "data", "settings"]
-    parts = [part.set_index("metric") for _, part in summary.groupby(keys, sort=True)
-             if part["metric"].isin(AUDIT).any()]
+    found: dict[tuple, pd.DataFrame] = {}
+    for names, part in summary.groupby(keys, sort=True):
+        part = part.set_index("metric")
+        known = part[part.index.isin(AUDIT)]
+        if known.empty:
+            continue
+        score = (*names[:3], *known.index, *known[["mean", "n"]].to_numpy().ravel())
+        if score in found:
+            both = set(names[3].split(", ")) & set(found[score]["settings"].iloc[0].split(", "))
+            part = part.assign(settings=", ".join(one for one in names[3].split(", ") if one in both))
+        found[score] = part
     order = ("emotion", "unknown", "not emotion", "simulated")
-    return sorted(parts, key=lambda part: order.index(part["data"].iloc[0]))
+    return sorted(found.values(), key=lambda part: order.index(part["data"].iloc[0]))
 
 
 def audit_figure(rows: list[pd.DataFrame], width: float = WIDE) -> str:
@@ -42,12 +57,12 @@ def audit_figure(rows: list[pd.DataFrame], width: float = WIDE) -> str:
         use_style()
         mpl.rcParams["figure.constrained_layout.use"] = False
         step = 0.62
-        top, bottom = (1.0, 0.55) if width == NARROW else (0.75, 0.55)
+        top, bottom = (1.45, 0.55) if width == NARROW else (0.75, 0.55)
         height = top + bottom + step * len(rows)
         figure = Figure(figsize=(width, height))
         FigureCanvasSVG(figure)
-        shown = 0.96 if width == NARROW else 0.66
-        ax = figure.add_axes((0.02, bottom / height, shown, step * len(rows) / height))
+        shown = 0.92 if width == NARROW else 0.66
+        ax = figure.add_axes((0.04 if width == NARROW else 0.02, bottom / height, shown, step * len(rows) / height))
         ax.set(xlim=(0, 1), ylim=(len(rows) - 0.45, -0.75), yticks=[], xlabel="accuracy (share of right answers)",
                xticks=np.linspace(0, 1, 6))
         ax.spines["left"].set_visible(False)
@@ -66,22 +81,19 @@ def draw(ax, y: int, row: pd.DataFrame, numbers: bool) -> None:
     is_emotion = facts["data"] == "emotion"
     if not is_emotion:
         ax.axhspan(y - 0.6, y + 0.38, color="0.965", zorder=0)
-    about = KINDS_OF_DATA[facts["data"]] if is_emotion or facts["data"] != "simulated" else "simulated"
     name = f"{facts['notebook']}, {facts['dataset'] or 'data not named'}"
     label = ax.annotate(name, (0, y - 0.38), xytext=(4, 0), textcoords="offset points", va="center", weight="bold")
-    rest = "; ".join(filter(None, (about if about != facts["dataset"] else "says nothing about emotion",
-                                   facts["settings"] if numbers else "")))
-    ax.annotate(shorten(rest, 74 if numbers else 40), (1, 0), xycoords=label, xytext=(7, 0), va="bottom",
+    rest = "; ".join(filter(None, (MEANING[facts["data"]], spread_over(row), facts["settings"] if numbers else "")))
+    ax.annotate(shorten(rest, 76 if numbers else 44), (1, 0), xycoords=label, xytext=(7, 0), va="bottom",
                 textcoords="offset points", fontsize=8, color="0.3", style="normal" if is_emotion else "italic")
     known = [metric for metric in AUDIT if metric in row.index]
     means = row.loc[known, "mean"]
     ax.hlines(y + 0.05, means.min(), means.max(), color="0.75", lw=2.5, zorder=1)
-    for guess, dashes in (("chance", ":"), ("majority", "--")):
+    for guess, dashes, reach in (("chance", ":", 0.27), ("majority", "--", 0.15)):
         if guess in row.index:
-            ax.vlines(row.loc[guess, "mean"], y - 0.18, y + 0.3, color="black", ls=dashes, lw=1.3, zorder=1)
-    noise = next((metric for metric in NOISE if metric in row.index), None)
-    if noise:
-        ax.plot(row.loc[noise, "mean"], y + 0.05, "x", color="0.3", ms=6, mew=1.6, zorder=3)
+            ax.vlines(row.loc[guess, "mean"], y + 0.05 - reach, y + 0.05 + reach, color="black", ls=dashes, lw=1.4)
+    if noise(row) in row.index:
+        ax.plot(row.loc[noise(row), "mean"], y + 0.05, "x", color="0.3", ms=6, mew=1.6, zorder=3)
     for metric in known:
         marker, colour = MARKERS[metric]
         mean, low, high = row.loc[metric, ["mean", "low", "high"]].astype(float)
@@ -106,8 +118,8 @@ def heads(figure: Figure, ax, numbers: bool) -> None:
     handles += [mark("x", "0.3", "published split, labels without meaning"),
                 Line2D([], [], color="black", ls=":", label="chance"),
                 Line2D([], [], color="black", ls="--", label="always the most frequent class"),
-                mark("o", "0.3", "hollow: no emotion data", mfc="white")]
-    columns = 4 if numbers else 2
+                mark("o", "0.3", "hollow: not known to be emotion", mfc="white")]
+    columns = 4 if numbers else 1
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.01, 1), ncols=columns, fontsize=8,
                   handletextpad=0.3, columnspacing=1.2, borderpad=0.2)
     for k, (metric, name) in enumerate(AUDIT.items() if numbers else ()):

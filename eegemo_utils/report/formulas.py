@@ -7,7 +7,7 @@ What it cannot read, such as ``\begin{cases}``, stays TeX, legibly.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from html import escape
 
 import matplotlib as mpl
@@ -15,11 +15,12 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
-EM = text_to_path.FONT_SCALE  # outline units an em
+EM = text_to_path.FONT_SCALE / 1.15  # outline units an em of the text around, whose letters are larger
 STEPS = {Path.MOVETO: ("M", 1), Path.LINETO: ("L", 1), Path.CURVE3: ("Q", 2), Path.CURVE4: ("C", 3),
          Path.CLOSEPOLY: ("Z", 1)}
 # what only sets sizes, which are fixed here
 SIZES = re.compile(r"\\(?:[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits)(?![A-Za-z])")
+FRACTION = re.compile(r"\\([td]?)frac(?![A-Za-z])\s*(?:(\d)\s*(\d))?")  # \tfrac12 too
 ALIGNED = re.compile(r"^\\begin\{(aligned|align\*?|gather(?:ed)?\*?|split)\}(.*)\\end\{\1\}$", re.DOTALL)
 
 
@@ -42,7 +43,7 @@ def formula(tex: str, display: bool = False) -> str:
     aligned = ALIGNED.match(tex)
     lines = re.split(r"\\\\(?:\[[^]]*\])?", aligned[2]) if aligned else [tex]
     try:
-        drawn = [outline(line.replace("&", "") if aligned else line) for line in lines if line.strip()]
+        drawn = [outline(line.replace("&", "") if aligned else line, display) for line in lines if line.strip()]
     except (ValueError, RuntimeError):
         drawn = [f"<code>{escape(tex)}</code>"]
     kind = "formula display" if display or aligned else "formula"
@@ -50,11 +51,11 @@ def formula(tex: str, display: bool = False) -> str:
 
 
 @lru_cache(maxsize=4096)
-def outline(tex: str) -> str:
+def outline(tex: str, display: bool = False) -> str:
     """Return one line of TeX as an SVG picture; raises ValueError for what matplotlib cannot read."""
-    text = " ".join(re.sub(r"\\[td]frac(?![A-Za-z])", r"\\frac", SIZES.sub("", tex)).split())
+    text = " ".join(FRACTION.sub(partial(fraction, display), SIZES.sub("", tex)).split())
     with mpl.rc_context({"mathtext.fontset": "stix"}):
-        font = FontProperties(size=EM)
+        font = FontProperties(size=text_to_path.FONT_SCALE)
         width, height, depth = text_to_path.get_text_width_height_descent(f"${text}$", font, ismath=True)
         vertices, codes = text_to_path.get_text_path(font, f"${text}$", ismath=True)
     pad = 0.04 * EM  # outlines reach a little beyond what their metrics say
@@ -63,6 +64,13 @@ def outline(tex: str) -> str:
     view = " ".join(f"{value:.1f}" for value in box)
     return (f'<svg role="img" aria-label="{escape(tex)}" viewBox="{view}" style="{size}"><title>{escape(tex)}</title>'
             f'<path fill="currentColor" d="{path_data(vertices, codes)}"/></svg>')
+
+
+def fraction(display: bool, found: re.Match) -> str:
+    """Return a fraction's command in one of matplotlib's two sizes, its numbers in the braces that it wants."""
+    large = found[1] == "d" or (display and found[1] != "t")
+    numbers = f"{{{found[2]}}}{{{found[3]}}}" if found[2] else ""
+    return f"\\{'dfrac' if large else 'frac'}{numbers}"
 
 
 def path_data(vertices, codes) -> str:

@@ -11,6 +11,7 @@ import bleach
 import nbformat
 from jinja2 import pass_context
 from nbconvert import HTMLExporter
+from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
@@ -24,7 +25,10 @@ TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgrou
 PLAIN = {"class", "id", "title", "alt", "width", "height", "colspan", "rowspan", "scope", "align", "start", "open"}
 NOT_TEXT = re.compile(r"<(style|script|template|noscript)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
 HEADING = re.compile(r'<h([23]) id="([^"]*)">(.*?)<a class="anchor-link"', re.DOTALL)
-TOKEN = "\ue000{}\ue001"  # private characters: where a formula goes once the text around it has been cleaned
+NO_PICTURE = re.compile(r"<img(?![^>]*\bsrc=)[^>]*>")  # what is left of one that lies elsewhere
+# where a formula goes once the text around it has been cleaned: private characters, its kind, its TeX in hexadecimal
+TOKEN, FOUND = "\ue000{}{}\ue001", re.compile("\ue000([di])([0-9a-f]*)\ue001")
+CACHED = 8192  # cells: the runs of a sweep have the same text and code, and a page then takes half the time
 
 
 def allowed(tag: str, name: str, value: str) -> bool:
@@ -36,35 +40,48 @@ def allowed(tag: str, name: str, value: str) -> bool:
     return name in PLAIN
 
 
-def clean(html: object) -> str:
+class Trusted(str):
+    """HTML that this module made itself and that needs no cleaning."""
+
+
+def clean(html: str) -> str:
     """Return HTML of a notebook without anything that runs, styles or fetches."""
-    return bleach.clean(NOT_TEXT.sub("", str(html)), tags=TAGS, attributes=allowed, strip=True,
+    return html if isinstance(html, Trusted) else cleaned(str(html))
+
+
+@lru_cache(maxsize=CACHED)
+def cleaned(html: str) -> str:
+    """Return HTML with the tags and attributes that may stay."""
+    kept = bleach.clean(NOT_TEXT.sub("", html), tags=TAGS, attributes=allowed, strip=True,
                         protocols={"http", "https", "mailto", "data"})
+    return NO_PICTURE.sub("", kept)
+
+
+@lru_cache(maxsize=CACHED)
+def highlighted(code: str) -> Trusted:
+    """Return code in colours."""
+    return Trusted(Highlight2HTML(pygments_lexer="ipython3")(code))
+
+
+def later(tex: str, display: bool = False) -> str:
+    """Return what stands for a formula until it is drawn."""
+    return TOKEN.format("d" if display else "i", tex.encode().hex())
 
 
 class Renderer(IPythonRenderer):
     """nbconvert's markdown, with formulas set aside and pictures from elsewhere as links."""
 
-    def __init__(self, formulas: list[str], **options: object) -> None:
-        super().__init__(**options)
-        self.formulas = formulas
-
-    def keep(self, html: str) -> str:
-        """Set a formula aside and return what stands for it."""
-        self.formulas.append(html)
-        return TOKEN.format(len(self.formulas) - 1)
-
     def inline_math(self, body: str) -> str:
-        """Draw a formula in running text."""
-        return self.keep(formula(body))
+        """Set a formula in running text aside."""
+        return later(body)
 
     def block_math(self, body: str) -> str:
-        """Draw a formula on a line of its own."""
-        return self.keep(formula(body, display=True))
+        """Set a formula on a line of its own aside."""
+        return later(body, display=True)
 
     def latex_environment(self, name: str, body: str) -> str:
-        r"""Draw what stands between \begin and \end."""
-        return self.keep(formula(f"\\begin{{{name}}}{body}\\end{{{name}}}", display=True))
+        r"""Set what stands between \begin and \end aside."""
+        return later(f"\\begin{{{name}}}{body}\\end{{{name}}}", display=True)
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """Return a picture that lies in the notebook, or a link to any other."""
@@ -79,15 +96,14 @@ class PageExporter(HTMLExporter):
 
     def __init__(self, **options: object) -> None:
         super().__init__(template_name="basic", embed_images=True, sanitize_html=True, **options)
-        self.formulas: list[str] = []
         self.register_filter("clean_html", clean)
+        self.register_filter("highlight_code", lambda code, **_: highlighted(code))
 
     @pass_context
     def markdown2html(self, context: object, source: str) -> str:
         """Return markdown as HTML, a token in place of each formula."""
-        resources = context.get("resources", {})
-        renderer = Renderer(self.formulas, escape=False, attachments=context.get("cell", {}).get("attachments", {}),
-                            embed_images=False, path=resources.get("metadata", {}).get("path", ""))
+        attachments = context.get("cell", {}).get("attachments", {})
+        renderer = Renderer(escape=False, attachments=attachments, embed_images=False, path="")
         return MarkdownWithMath(renderer=renderer).render(source)
 
 
@@ -120,14 +136,13 @@ def body(path: Path) -> tuple[str, list[tuple[int, str, str]]]:
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         describe_pictures(notebook)
-        exporter = PageExporter()
-        html, _ = exporter.from_notebook_node(notebook)
+        html, _ = PageExporter().from_notebook_node(notebook)
     except OSError:
         raise
     except Exception as error:  # nbformat and nbconvert raise what they meet: any of it means one damaged file
         raise ValueError(f"{path.name} is not a whole notebook: {' '.join(str(error).split()):.200}") from error
-    html = re.sub(TOKEN.format(r"(\d+)"), lambda match: exporter.formulas[int(match[1])], html)
-    headings = [(int(level), name, unescape(re.sub(r"<[^>]+>", "", text)).strip())
+    html = FOUND.sub(lambda found: formula(bytes.fromhex(found[2]).decode(), found[1] == "d"), html)
+    headings = [(int(level), unescape(name), unescape(re.sub(r"<[^>]+>", "", text)).strip())
                 for level, name, text in HEADING.findall(html)]
     return html, headings
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import multiprocessing
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +28,7 @@ from .pages import body, code_style
 FOLDER = Path(__file__).parent
 MARK = '<meta name="generator" content="EEGEmo'
 STAMP = re.compile(r'<meta name="eegemo-made-from" content="(\w+)">')
+FEW = 12  # pages: below, starting processes takes longer than it saves
 MOST_ROWS = 40  # of the figure: more cannot be read
 
 
@@ -99,6 +103,7 @@ def write(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@lru_cache(maxsize=1)
 def environment() -> Environment:
     """Return the templates, with what all pages share."""
     made = Environment(loader=PackageLoader("eegemo_utils.report"), autoescape=True, undefined=StrictUndefined,
@@ -128,27 +133,59 @@ def run_pages(site: Site, root: Path, folder: Path, progress: Callable[[str], No
     dict
         Address of the page, relative to the start page, by run.
     """
-    pages, taken = {}, set()
-    template = environment().get_template("run.html.j2")
-    base = maker()
+    pages, taken, jobs, base = {}, set(), [], maker()
     for row in site.table.to_dict("records"):
         notebook = shown_notebook(row, root)
         if notebook is None:
             continue
-        name = slug(row["run"], taken)
-        try:
-            if made_page(folder / name, notebook, row, template, base):
-                site.n_written += 1
-                progress(f"  {row['run']}")
-            else:
-                site.n_kept += 1
-            pages[row["run"]] = f"pages/{name}"
-        except (ValueError, OSError) as error:
-            site.problems.append(f"{row['run']}: no page: {error}")
+        facts = {name: start.shown(value) for name, value in row.items() if not start.missing(value)}
+        path = folder / slug(row["run"], taken)
+        stamp = hashlib.sha256(notebook.read_bytes() + json.dumps([base, facts]).encode()).hexdigest()[:32]
+        if path.is_file() and (found := STAMP.search(head(path))) and found[1] == stamp:
+            pages[row["run"]] = f"pages/{path.name}"
+            site.n_kept += 1
+        else:
+            jobs.append((path, notebook, facts, stamp))
+    for (path, _, facts, _), problem in written(jobs):
+        if problem:
+            site.problems.append(f"{facts['run']}: no page: {problem}")
+            continue
+        pages[facts["run"]] = f"pages/{path.name}"
+        site.n_written += 1
+        progress(f"  {facts['run']}")
     for path in folder.glob("*.html"):
         if f"pages/{path.name}" not in pages.values() and STAMP.search(head(path)):
             path.unlink()
     return pages
+
+
+def written(jobs: list[tuple]) -> Iterator[tuple[tuple, str | None]]:
+    """Write pages and yield each job with what went wrong; many are shared among processes, one a core."""
+    if len(jobs) < FEW:
+        for job in jobs:
+            yield job, attempt(job)
+        return
+    n_workers = max(1, min(len(jobs) // 4, os.cpu_count() or 1))
+    with ProcessPoolExecutor(n_workers, multiprocessing.get_context("spawn")) as pool:
+        yield from zip(jobs, pool.map(attempt, jobs), strict=True)
+
+
+def attempt(job: tuple) -> str | None:
+    """Write one page, or return why not."""
+    try:
+        write_page(*job)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def write_page(path: Path, notebook: Path, facts: dict[str, str], stamp: str) -> None:
+    """Write the page of a run."""
+    html, headings = body(notebook)
+    parts = {part: {name.removeprefix(f"{part}."): value for name, value in facts.items()
+                    if name.startswith(f"{part}.")} for part in ("metrics", "parameters", "provenance")}
+    template = environment().get_template("run.html.j2")
+    write(path, template.render(run=facts["run"], row=facts, parts=parts, body=Markup(html), headings=headings,
+                                stamp=stamp, code_style=Markup(code_style())))
 
 
 def shown_notebook(row: dict, root: Path) -> Path | None:
@@ -171,20 +208,6 @@ def head(path: Path) -> str:
         return file.read(2000)
 
 
-def made_page(path: Path, notebook: Path, row: dict, template, base: str) -> bool:
-    """Write the page of a run, and say whether it had to be."""
-    facts = {name: start.shown(value) for name, value in row.items() if not start.missing(value)}
-    stamp = hashlib.sha256(notebook.read_bytes() + json.dumps([base, facts]).encode()).hexdigest()[:32]
-    if path.is_file() and (found := STAMP.search(head(path))) and found[1] == stamp:
-        return False
-    html, headings = body(notebook)
-    parts = {part: {name.removeprefix(f"{part}."): value for name, value in facts.items()
-                    if name.startswith(f"{part}.")} for part in ("metrics", "parameters", "provenance")}
-    write(path, template.render(run=row["run"], row=facts, parts=parts, body=Markup(html), headings=headings,
-                                stamp=stamp, code_style=Markup(code_style())))
-    return True
-
-
 def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> dict[str, object]:
     """Return what the start page's template takes, and write the figure beside it."""
     table = site.table
@@ -202,10 +225,16 @@ def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> d
         "figure": {"wide": as_address(wide), "narrow": as_address(narrow)} if rows else None,
         "n_figure": len(rows), "n_groups": len(every), "audit": AUDIT, "columns": columns, "results": results,
         "options": {name: sorted({row[name] for row in results if row[name]}) for name in keys},
-        "troubles": start.troubles(table, pages), "problems": site.problems, "summary": start.summary_rows(every),
+        "troubles": start.troubles(table, pages), "problems": untold(site), "summary": start.summary_rows(every),
         "comparisons": start.comparison_rows(table), "papers": start.paper_numbers(table),
         "cards": start.cards(table, root, pages),
     }
+
+
+def untold(site: Site) -> list[str]:
+    """Return the damages that no row of a run tells."""
+    told = {f"{run}: {reason}" for run, reason in zip(site.table["run"], site.table["reason"], strict=True)}
+    return [problem for problem in site.problems if problem not in told]
 
 
 def as_address(svg: str) -> str:

@@ -18,6 +18,7 @@ COLUMNS = {"metrics.accuracy_published": "published", "metrics.accuracy_by_trial
 MARKS = {"emotion": "●", "not emotion": "○", "simulated": "◇", "unknown": "?"}
 WORDS = {"emotion": "emotion", "not emotion": "no emotion", "simulated": "simulated", "unknown": "unknown labels"}
 SIGNS = {"done": "✓", "failed": "✕", "damaged": "!", "left": "…"}
+NOISE = ("noise_by_window", "noise_published")
 MOST_PARAMETERS = 6  # that get a column of their own; all of them stand on a run's page
 THUMBNAIL = (560, 400)  # pixels
 MOST_CARDS = 48
@@ -37,10 +38,10 @@ def shown(value: object) -> str:
 
 def varied_parameters(table: pd.DataFrame) -> list[str]:
     """Return the parameters that differ between runs of one notebook, the first few; dataset and protocol go before."""
-    fixed = ("parameters.dataset", "parameters.protocol")
+    fixed = ("parameters.dataset", "parameters.protocol", "parameters.data_root")
     names = [name for name in table if name.startswith("parameters.") and name not in fixed]
-    counts = table[["notebook", *names]].groupby("notebook", dropna=False)[names].nunique(dropna=False)
-    found = [name for name in names if (counts[name] > 1).any() and table[name].notna().any()]
+    counts = table[["notebook", *names]].groupby("notebook")[names].nunique()
+    found = [name for name in names if (counts[name] > 1).any()]
     found.sort(key=lambda name: name != SEED)
     return found[:MOST_PARAMETERS]
 
@@ -55,10 +56,8 @@ def result_rows(table: pd.DataFrame, pages: dict[str, str]) -> tuple[list[dict],
     rows : list of dict
         run, page (or None), data, status, cells: a list of (text, sort key).
     """
-    parameters = [name for name in ("parameters.dataset", "parameters.protocol") if name in table]
-    parameters += varied_parameters(table)
-    metrics = [name for name in COLUMNS if name in table]
-    names = [*parameters, *metrics, "seconds"]
+    first = [name for name in ("parameters.dataset", *COLUMNS, "parameters.protocol") if name in table]
+    names = [*first, *varied_parameters(table), "seconds"]
     columns = [{"name": COLUMNS.get(name, name.removeprefix("parameters.").replace("_", " ")),
                 "kind": "number" if pd.api.types.is_numeric_dtype(table[name]) else "text",
                 "filter": name in ("parameters.dataset", "parameters.protocol")} for name in names]
@@ -68,7 +67,8 @@ def result_rows(table: pd.DataFrame, pages: dict[str, str]) -> tuple[list[dict],
         cells = [(f"{row[name]:.0f}" if name == "seconds" and not missing(row[name]) else shown(row[name]),
                   "" if missing(row[name]) else row[name]) for name in names]
         rows.append({"run": row["run"], "notebook": shown(row["notebook"]), "page": pages.get(row["run"]),
-                     "data": row["data"], "status": row["status"], "reason": shown(row["reason"]), "cells": cells})
+                     "data": row["data"], "status": row["status"], "reason": shown(row["reason"]), "cells": cells,
+                     "attempts": 1 if missing(row["attempts"]) else row["attempts"]})
     return columns, rows
 
 
@@ -79,14 +79,25 @@ def troubles(table: pd.DataFrame, pages: dict[str, str]) -> list[dict]:
             | {"page": pages.get(row["run"])} for row in bad.to_dict("records")]
 
 
-def score(part: pd.DataFrame, metric: str) -> str:
-    """Return mean and SD of a metric of a group, with its interval where it has one."""
+def score(part: pd.DataFrame, metric: str) -> tuple[str, str]:
+    """Return mean and SD of a metric of a group, and its interval where it has one."""
     if metric not in part.index:
-        return ""
+        return "", ""
     row = part.loc[metric]
-    if row["n"] < 2:
-        return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} ± {row['sd']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    if row["n"] < 2 or row["sd"] == 0:
+        return f"{row['mean']:.3f}", ""
+    return f"{row['mean']:.3f} ± {row['sd']:.3f}", f"[{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def noise(part: pd.DataFrame) -> str:
+    """Return the name under which a notebook records the published split on labels without meaning."""
+    return next((metric for metric in NOISE if metric in part.index), NOISE[0])
+
+
+def spread_over(part: pd.DataFrame) -> str:
+    """Return what the spread of a group's accuracies is over, e.g. "5 seeds"."""
+    n, over = max(part.loc[metric, ["n", "over"]].tolist() for metric in AUDIT if metric in part.index)
+    return f"{n} {over}" if n > 1 else "one run"
 
 
 def summary_rows(rows: list[pd.DataFrame]) -> list[dict]:
@@ -94,18 +105,17 @@ def summary_rows(rows: list[pd.DataFrame]) -> list[dict]:
     found = []
     for part in rows:
         facts = part.iloc[0]
-        spread = max(part.loc[metric, ["n", "over"]].tolist() for metric in AUDIT if metric in part.index)
-        over = f"{spread[0]} {spread[1]}" if spread[0] > 1 else "one run"
         found.append({"notebook": facts["notebook"], "dataset": facts["dataset"], "data": facts["data"],
-                      "settings": facts["settings"], "over": over,
-                      "scores": [score(part, metric) for metric in (*AUDIT, "chance", "majority")]})
+                      "settings": facts["settings"], "over": spread_over(part),
+                      "scores": [score(part, metric) for metric in (*AUDIT, noise(part), "chance", "majority")]})
     return found
 
 
 def comparison_rows(table: pd.DataFrame) -> list[dict]:
     """Return the comparisons between protocols, as text."""
     rows = compare(table).to_dict("records")
-    return [row | {"change": f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]",
+    return [row | {"first": AUDIT.get(row["first"], row["first"]), "second": AUDIT.get(row["second"], row["second"]),
+                   "change": f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]",
                    "p": f"{row['p']:.3g}", "p_holm": f"{row['p_holm']:.3g}"} for row in rows]
 
 
