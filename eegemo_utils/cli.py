@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from .cli_corpus import add_corpus
 from .cli_data import add_data
 from .notebooks import (
     NotebookError,
@@ -185,6 +186,7 @@ def command_line() -> argparse.ArgumentParser:
     refresh.add_argument("papers", nargs="*", metavar="PAPER", help="by default all")
     refresh.set_defaults(command=renew)
     add_data(commands)
+    add_corpus(commands)
     return parser
 
 
