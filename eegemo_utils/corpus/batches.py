@@ -224,8 +224,8 @@ def _read(corpus: Corpus, montage: Montage, slabs: np.ndarray, pinned: bool) -> 
 
 def _check(batch_size, n_patches, stride, rank, world_size, start, mixed) -> None:
     if batch_size < 1 or world_size < 1 or batch_size % world_size or not 0 <= rank < world_size:
-        raise ValueError(f"a batch of {batch_size} windows cannot be shared equally by {world_size} processes, of which "
-                         f"this is number {rank}. Take a multiple of {world_size}.")
+        raise ValueError(f"a batch of {batch_size} windows cannot be shared equally by {world_size} processes, of "
+                         f"which this is number {rank}. Take a multiple of {world_size}.")
     if n_patches is not None and not 1 <= n_patches <= MOST_PATCHES:
         raise ValueError(f"n_patches must be 1 to {MOST_PATCHES}, the rows of LaBraM's time embedding, found "
                          f"{n_patches}. Take shorter windows.")
