@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from eegemo_utils.corpus.opening import Corpus, opened
+from eegemo_utils.corpus.opening import Corpus
 from eegemo_utils.corpus.preprocessing import SFREQ
-from eegemo_utils.corpus.store import DATASET
+from eegemo_utils.corpus.slices import read_slice
 
 PATCH = int(SFREQ)  # samples
 MOST_TOKENS, MOST_PATCHES = 256, 16  # of a window: section 3.2 of the paper, rows of its time embedding
@@ -200,26 +200,22 @@ class _Block:
     def windows(self, batch: int) -> torch.Tensor:
         """One batch, (windows, n_chans, n_patches, 200)."""
         slab, place = self.numbers[batch], self.places[batch]
-        cut = self.values.unfold(2, self.window, self.stride)[slab, :, place]
-        x = cut.float() * self.scale[slab][:, :, None]
+        cut = self.values.unfold(1, self.window, self.stride)[slab, place]  # (windows, n_chans, samples)
+        x = torch.empty(cut.shape, device=cut.device).copy_(cut).mul_(self.scale[slab][:, :, None])
         return x.unflatten(2, (-1, PATCH))
 
 
 def _read(corpus: Corpus, montage: Montage, slabs: np.ndarray, pinned: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stored numbers, (slabs, n_chans, longest slab), and their scale, (slabs, n_chans), microvolt a step."""
-    window = montage.n_patches * PATCH
-    longest = (int(montage.n_windows[slabs].max()) - 1) * montage.stride + window
-    own = all(corpus.recordings[place].dataset == DATASET for place in montage.recording[slabs])
-    dtype = torch.int16 if own else torch.float32
-    values = torch.empty(len(slabs), len(montage.ch_names), longest, dtype=dtype, pin_memory=pinned)
-    scale = np.empty(values.shape[:2], np.float32)
-    for row, slab in enumerate(slabs):
-        start = int(montage.start[slab])
-        stop = start + (int(montage.n_windows[slab]) - 1) * montage.stride + window
-        with opened(corpus.recordings[montage.recording[slab]]) as data:
-            data.read_into(values[row].numpy(), start, stop)
-            scale[row] = data.scale
-    return values, torch.from_numpy(scale)
+    """Stored numbers, (slabs, longest slab, n_chans), and their scale, (slabs, n_chans), microvolt a step."""
+    recordings = [corpus.recordings[place] for place in montage.recording[slabs]]
+    lengths = (montage.n_windows[slabs] - 1) * montage.stride + montage.n_patches * PATCH
+    own = all(one.own for one in recordings)
+    values = torch.empty(len(slabs), int(lengths.max()), len(montage.ch_names), pin_memory=pinned,
+                         dtype=torch.int16 if own else torch.float32)
+    for target, one, start, length in zip(values.numpy(), recordings, montage.start[slabs], lengths):
+        read_slice(one, int(start), target[:length])
+    scale = [one.scale if own else (1.0,) * len(montage.ch_names) for one in recordings]
+    return values, torch.tensor(scale, dtype=torch.float32)
 
 
 def _check(batch_size, n_patches, stride, rank, world_size, start, mixed) -> None:

@@ -44,7 +44,7 @@ def _look_at_all(corpus: Corpus, report: Report) -> None:
     """Read every number."""
     for place, one in enumerate(corpus.recordings):
         try:
-            if one.dataset == store.DATASET:
+            if one.own:
                 store.verify(one.path)
             else:
                 signal = eeg_signal(corpus.signal(place), one.ch_names, one.name)

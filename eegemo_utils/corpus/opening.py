@@ -14,26 +14,12 @@ import pandas as pd
 from eegemo_utils.corpus import index, store
 from eegemo_utils.corpus.channels import labram_channels
 from eegemo_utils.corpus.preprocessing import SFREQ, VERSION
+from eegemo_utils.corpus.slices import Recording, read_slice
 from eegemo_utils.datasets.plausible import HIGHEST_UV, LOWEST_UV, few
 from eegemo_utils.trials import DatasetError
 
 OFFICIAL = (".hdf5", ".h5")
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A preprocessed recording: its name, where its numbers lie, its channels and length, their checksum.
-
-    `rows` are the places of its channels in the dataset, None for all.
-    """
-
-    name: str
-    path: Path
-    dataset: str
-    ch_names: tuple[str, ...]
-    n_times: int
-    sha256: str
-    rows: tuple[int, ...] | None = None
+MINUTE = int(60 * SFREQ)  # samples
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,8 +72,12 @@ class Corpus:
     def signal(self, recording: int, start: int = 0, stop: int | None = None) -> np.ndarray:
         """A piece of a recording, (n_chans, n_times), float32, microvolt."""
         one = self.recordings[recording]
-        with opened(one) as data:
-            return data.microvolts(start, one.n_times if stop is None else stop)
+        stop = one.n_times if stop is None else stop
+        if not 0 <= start < stop <= one.n_times:
+            raise ValueError(f"expected samples from 0 to {one.n_times}, found {start} to {stop}")
+        target = np.empty((stop - start, len(one.ch_names)), np.int16 if one.own else np.float32)
+        read_slice(one, start, target)
+        return np.ascontiguousarray((target * np.float32(one.scale or 1)).T)
 
     def part(self, hours: float, random_state: int) -> "Corpus":
         """Recordings drawn at random until there are so many hours of them, for curves over the amount of data.
@@ -110,60 +100,6 @@ class Corpus:
         from eegemo_utils.corpus.batches import Batches  # late: torch takes a second
 
         return Batches(self, batch_size, **options)
-
-
-class opened:
-    """A recording's file while it is read; a context.
-
-    Raises
-    ------
-    DatasetError
-        When it cannot be read, or is not as long as known.
-    """
-
-    def __init__(self, recording: Recording):
-        self.recording = recording
-
-    def __enter__(self) -> "opened":
-        one = self.recording
-        try:
-            self.file = h5py.File(one.path, "r", rdcc_nbytes=0)  # slices are read once: no cache of chunks
-            self.data = self.file[one.dataset]
-            if self.data.shape[1] != one.n_times:
-                raise ValueError(f"{one.n_times} samples expected, {self.data.shape[1]} found")
-        except (OSError, KeyError, ValueError, RuntimeError, AttributeError) as error:
-            raise store.damaged(one.path, error) from error
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.file.close()
-
-    @property
-    def scale(self) -> np.ndarray:
-        """Microvolt a step, (n_chans,), float32."""
-        scale = self.data.attrs.get("scale")
-        return np.ones(len(self.recording.ch_names), np.float32) if scale is None else scale
-
-    def read_into(self, target: np.ndarray, start: int, stop: int) -> None:
-        """Copy stored numbers from `start` to `stop` to the front of `target`, (n_chans, at least stop - start)."""
-        rows = self.recording.rows
-        try:
-            if rows is None:
-                self.data.read_direct(target, np.s_[:, start:stop], np.s_[:, :stop - start])
-            else:
-                target[:, :stop - start] = self.data[:, start:stop][list(rows)]
-        except (OSError, RuntimeError) as error:
-            raise store.damaged(self.recording.path, error) from error
-        if target.dtype.kind == "f" and not np.isfinite(target[:, :stop - start]).all():
-            raise DatasetError(f"{self.recording.path}: {self.recording.name}: values that are not finite between "
-                               f"{start / SFREQ:g} and {stop / SFREQ:g} s. Take the recording out.")
-
-    def microvolts(self, start: int, stop: int) -> np.ndarray:
-        """Signals, float32."""
-        dtype = np.int16 if self.data.dtype.kind == "i" else np.float32
-        values = np.empty((len(self.recording.ch_names), max(0, stop - start)), dtype)
-        self.read_into(values, start, stop)
-        return values * self.scale[:, None]
 
 
 def open_corpus(*paths) -> Corpus:
@@ -220,7 +156,8 @@ def _open_own(path: Path) -> Corpus:
                       f"{content['eegemo_utils']}), this code has version {VERSION}: results may differ. Build the "
                       f"corpus again in a new folder to compare with others.", stacklevel=4)
     recordings = [Recording(entry["source"], index.recording_path(path, entry["source"]), store.DATASET,
-                            tuple(entry["ch_names"]), entry["n_times"], entry["sha256"])
+                            tuple(entry["ch_names"]), entry["n_times"], entry["sha256"], tuple(entry["scale"]),
+                            entry["offset"])
                   for entry in content["recordings"]]
     sizes = {entry["source"]: entry["bytes"] for entry in content["recordings"]}
     bad = [one.name for one in recordings if not one.path.is_file() or one.path.stat().st_size != sizes[one.name]]
@@ -263,7 +200,7 @@ def _open_official(paths: list[Path]) -> Corpus:
 
 
 def _warn_of_unit(path: Path, data: h5py.Dataset) -> None:
-    spread = float(np.median(data[:, :store.CHUNK].std(axis=1)))
+    spread = float(np.median(data[:, :MINUTE].std(axis=1)))
     if not LOWEST_UV <= spread <= HIGHEST_UV:
         warnings.warn(f"{path}: its first minute has a standard deviation of {spread:.2g} (median over channels), "
                       f"expected {LOWEST_UV:g} to {HIGHEST_UV:g} microvolt: in another unit, a model learns nothing. "
@@ -283,5 +220,6 @@ def _official_recording(path: Path, group: str, content) -> tuple[Recording, lis
     rows = tuple(names.index(name) for name in kept.values())
     plain = None if rows == tuple(range(len(names))) else rows
     told = f"{path.stat().st_size} {data.shape}"  # numbers of this layout have no checksum
-    recording = Recording(f"{path.name}/{group}", path, f"{group}/eeg", tuple(kept), int(data.shape[1]), told, plain)
+    recording = Recording(f"{path.name}/{group}", path, f"{group}/eeg", tuple(kept), int(data.shape[1]), told,
+                          rows=plain)
     return recording, [name for name in names if name not in kept.values()]

@@ -1,9 +1,9 @@
-"""One preprocessed recording as an HDF5 file: 16 bits, long chunks, all that is known of it as attributes.
+"""One preprocessed recording as an HDF5 file: 16 bits, in one piece, all that is known of it as attributes.
 
-Dataset ``eeg``, int16, (n_chans, n_times), in chunks of a minute of all channels, not compressed. Attributes:
-``scale`` (float32, microvolt a step, one a channel), ``ch_names``, ``sfreq``, ``sha256`` of the numbers, ``source``,
-``source_size`` and ``source_mtime_ns`` of the file that it was made of, ``settings``, ``remarks``, ``dropped``. The
-same recording gives the same bytes.
+Dataset ``eeg``, int16, (n_times, n_chans): any stretch of time is one run of bytes, from an offset that is known, so
+that it is read by one call of the system. Attributes: ``scale`` (float32, microvolt a step, one a channel),
+``ch_names``, ``sfreq``, ``sha256`` of the numbers, ``source``, ``source_size`` and ``source_mtime_ns`` of the file that
+it was made of, ``settings``, ``remarks``, ``dropped``. The same recording gives the same bytes.
 """
 
 import hashlib
@@ -19,7 +19,6 @@ from eegemo_utils.datasets.common import one_move
 from eegemo_utils.trials import DatasetError
 
 DATASET = "eeg"
-CHUNK = int(60 * SFREQ)  # samples
 STEPS = 32767
 COARSE_UV = 0.5  # a step of this size or more is worth a remark: amplifiers have 0.02 to 0.5
 TEXTS = ("source", "sha256", "settings")
@@ -36,14 +35,14 @@ def quantise(signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    steps : ndarray of int16, shape (n_chans, n_times)
+    steps : ndarray of int16, shape (n_times, n_chans)
     scale : ndarray of float32, shape (n_chans,)
-        ``steps * scale[:, None]`` is within half a step of the signals.
+        ``steps * scale`` is within half a step of the signals.
     """
     peak = np.abs(signals).max(axis=1)
     scale = (np.where(peak > 0, peak, 1) / STEPS).astype(np.float32)
     steps = np.rint(signals / scale[:, None].astype(np.float64)).clip(-STEPS, STEPS)
-    return steps.astype(np.int16), scale
+    return np.ascontiguousarray(steps.T, dtype="<i2"), scale
 
 
 def checksum(steps: np.ndarray, scale: np.ndarray) -> str:
@@ -79,8 +78,7 @@ def write_recording(path: Path, signals: np.ndarray, facts: dict) -> dict:
     path.parent.mkdir(parents=True, exist_ok=True)
     with one_move(path) as partial:
         with h5py.File(partial, "w") as file:
-            chunks = (len(steps), min(CHUNK, steps.shape[1]))
-            data = file.create_dataset(DATASET, data=steps.astype("<i2", copy=False), chunks=chunks, track_times=False)
+            data = file.create_dataset(DATASET, data=steps, track_times=False)
             data.attrs["scale"], data.attrs["sfreq"] = scale, SFREQ
             for name in TEXTS:
                 data.attrs[name] = facts[name]
@@ -95,7 +93,7 @@ def write_recording(path: Path, signals: np.ndarray, facts: dict) -> dict:
 
 
 def read_facts(path: Path) -> dict:
-    """What a stored recording says of itself, and n_times and bytes.
+    """What a stored recording says of itself, its scale, n_times, offset (of its first number in the file) and bytes.
 
     Raises
     ------
@@ -108,8 +106,9 @@ def read_facts(path: Path) -> dict:
             facts = {name: data.attrs[name] for name in TEXTS}
             facts |= {name: json.loads(data.attrs[name]) for name in LISTS}
             facts |= {name: int(data.attrs[name]) for name in NUMBERS}
-            facts |= {"n_times": int(data.shape[1]), "bytes": path.stat().st_size}
-    except (OSError, KeyError, ValueError, RuntimeError, AttributeError) as error:
+            facts |= {"scale": data.attrs["scale"].tolist(), "n_times": int(data.shape[0]),
+                      "offset": int(data.id.get_offset()), "bytes": path.stat().st_size}
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise damaged(path, error) from error
     return facts
 
@@ -126,7 +125,7 @@ def verify(path: Path) -> None:
         with h5py.File(path, "r") as file:
             data = file[DATASET]
             same = checksum(data[()], data.attrs["scale"]) == data.attrs["sha256"]
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise damaged(path, error) from error
     if not same:
         raise DatasetError(f"{path}: expected the numbers of its checksum, found others: the file was changed. "
