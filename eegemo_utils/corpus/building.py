@@ -11,10 +11,10 @@ from tqdm.auto import tqdm
 from eegemo_utils.corpus import index
 from eegemo_utils.corpus.making import Job, finished, make, settings_text
 from eegemo_utils.corpus.preprocessing import NOTCH
-from eegemo_utils.corpus.processes import Died, each
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets.common import read_description
 from eegemo_utils.datasets.plausible import few
+from eegemo_utils.processes import Died, each
 from eegemo_utils.trials import DatasetError
 
 LOCK = ".lock"

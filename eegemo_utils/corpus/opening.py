@@ -201,7 +201,7 @@ def _open_official(paths: list[Path]) -> Corpus:
 
 def _warn_of_unit(path: Path, data: h5py.Dataset) -> None:
     spread = float(np.median(data[:, :MINUTE].std(axis=1)))
-    if not LOWEST_UV <= spread <= HIGHEST_UV:
+    if spread < LOWEST_UV or spread > HIGHEST_UV:  # what is not finite is told where it is read
         warnings.warn(f"{path}: its first minute has a standard deviation of {spread:.2g} (median over channels), "
                       f"expected {LOWEST_UV:g} to {HIGHEST_UV:g} microvolt: in another unit, a model learns nothing. "
                       f"Store it in microvolt.", stacklevel=5)
