@@ -63,18 +63,30 @@ class Folder:
     def newest(self) -> str | None:
         """Path of the newest checkpoint that can be read; a damaged one is named in a warning."""
         for path in reversed(self.checkpoints()):
-            if checkpoints.load(path, self.mark) is not None:
+            if self._read(path) is not None:
                 return str(path)
-            warnings.warn(f"{path} is left out; an older checkpoint is taken where there is one", stacklevel=2)
+            warnings.warn(f"{path}: a truncated or damaged checkpoint, which is left out; the training goes on from "
+                          f"the one before it, or from the start", stacklevel=2)
         return None
 
     def load(self, path: str) -> dict:
-        """Read a checkpoint."""
-        state = checkpoints.load(path, self.mark)
+        """Read a checkpoint.
+
+        Raises
+        ------
+        ValueError
+            When this process cannot.
+        """
+        state = self._read(path)
         if state is None:
             raise ValueError(f"{path}: this process cannot read the checkpoint that the first one found. All machines "
                              f"need the same folder.")
         return state
+
+    def _read(self, path) -> dict | None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what to do is another thing here
+            return checkpoints.load(path, self.mark)
 
     def save(self, step: int, state: dict, history: pd.DataFrame) -> None:
         """Write a checkpoint and the loss curve; delete all checkpoints but the newest two."""

@@ -1,6 +1,7 @@
 """One of several processes, or the only one: the same calls for both."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,11 @@ def process_group(device: str) -> Iterator[None]:
     chosen = choose_device(device)
     if chosen.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    store, rank, world_size = next(dist.rendezvous("env://"))
+    # after a restart torchrun gives the same store, in which processes would find the addresses of the dead
+    store = dist.PrefixStore(f"restart_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    backend = "nccl" if chosen.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
     try:
         yield
     finally:
@@ -58,7 +63,10 @@ class Place:
         if self.world_size == 1:
             return model
         places = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=places, broadcast_buffers=False, find_unused_parameters=unused)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # its other name is not in all versions
+            return DistributedDataParallel(model, device_ids=places, broadcast_buffers=False,
+                                           find_unused_parameters=unused)
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         """Mean over processes."""

@@ -46,7 +46,7 @@ def pretrain(stage: str, corpus: Corpus, out=None, *, tokenizer=None, device: st
     out : path, optional
         Folder for checkpoints, curve and weights; nothing is written when not given.
     tokenizer : path or Tokenizer
-        Masked stage: weights of the trained tokenizer, or itself.
+        Masked stage: weights of the trained tokenizer, or itself, which is frozen by this.
     device : str
         See `eegemo_utils.training.choose_device`.
     progress : bool
@@ -131,7 +131,7 @@ class _Training:
         noise = step_noise(self.settings, step, self.plan.batch_size, x.shape[1] * x.shape[2])
         noise = noise[self.batches.mine].to(self.place.device, non_blocking=True)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rates[step] * group["rate_scale"]
+            group["lr"] = float(self.rates[step]) * group["rate_scale"]
         self.optimizer.zero_grad(set_to_none=True)
         parts = list(zip(*(rows.split(self.settings.micro_batch or len(x)) for rows in (x, noise))))
         told = 0
@@ -187,4 +187,6 @@ class _Training:
         if self.place.rank < len(state["random"]):
             set_random_state(state["random"][self.place.rank], self.place.device)
         self.rows = state["rows"].tolist()
+        if self.progress and self.place.first:
+            tqdm.write(f"goes on after step {state['step']}")
         return state["step"]
