@@ -1,11 +1,9 @@
 """Pretraining: losses fall, processes agree, a killed training goes on exactly, mistakes are named."""
 
+import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ import psutil
 import pytest
 import torch
 from corpora import FIVE, THREE, make_corpus
-from pretraining_process import MASKED, TOKENIZER, both_stages
+from pretraining_process import KILLED_AT, MASKED, TOKENIZER, both_stages
 
 from eegemo_utils import corpus
 from eegemo_utils.notebooks import load_definitions
@@ -55,19 +53,22 @@ def alone(place, data):
     return both_stages(data, place / "one")
 
 
-@contextmanager
-def torchrun(*words):
-    """Start two processes; they are started again, once, when one dies."""
+@pytest.fixture(scope="module")
+def two(place):
+    """The same on two processes, and a training of which one process is killed; torchrun starts both again."""
+    script = [HERE / "pretraining_process.py", place / "corpus", place / "two"]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-               "--max-restarts", "1", *map(str, words)]
+               "--max-restarts", "1", *map(str, script)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        yield process
+        told, _ = process.communicate(timeout=300)
     finally:
         for left in [*psutil.Process(process.pid).children(recursive=True), process] if process.poll() is None else ():
             left.kill()
         process.wait()
+    assert process.returncode == 0, told
+    return place / "two"
 
 
 # ---- one process ----
@@ -130,37 +131,28 @@ def test_parts_of_a_batch_add_up_to_it(data, alone):
 
 # ---- two processes ----
 
-def test_two_processes_learn_what_one_learns(place, alone):
-    with torchrun(HERE / "pretraining_process.py", place / "corpus", place / "two") as process:
-        told, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, told
+def test_two_processes_learn_what_one_learns(two, alone):
     for stage, made in zip(("tokenizer", "masked"), alone):
-        curve = pd.read_csv(place / "two" / stage / "history.csv")
+        curve = pd.read_csv(two / stage / "history.csv")
         np.testing.assert_allclose(curve.iloc[:3], made.history.iloc[:3], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(curve["loss"], made.history["loss"], **ONE_OR_TWO)
-    first, second = (torch.load(place / "two" / f"weights-{rank}.pt") for rank in (0, 1))
+
+
+def test_weights_and_codebook_are_the_same_on_both_processes(two, alone):
+    first, second = (torch.load(two / f"weights-{rank}.pt") for rank in (0, 1))
     for one, other in zip(first, second):
-        assert all(torch.equal(value, other[name]) for name, value in one.items())  # the codebook, too
+        assert all(torch.equal(value, other[name]) for name, value in one.items())
     codebook = alone[0].model.quantize.embedding.weight
     close = torch.isclose(first[0]["quantize.embedding.weight"], codebook, atol=0.02).all(dim=1)
-    assert close.float().mean() > 0.9
+    assert close.float().mean() > 0.9  # and those of one process, but for codes at a tie
 
 
-def test_a_killed_process_costs_nothing_but_time(place, tmp_path):
-    words = ["-m", "eegemo_utils.pretrain", "tokenizer", place / "corpus", "--out", tmp_path / "out",
-             "--checkpoint-every", "2", "--device", "cpu"]
-    for name, value in TOKENIZER.items():
-        words += [f"--{name.replace('_', '-')}", value] if name not in ("device", "progress") else []
-    with torchrun(*words) as process:
-        while process.poll() is None and not list((tmp_path / "out").glob("checkpoint-*")):
-            time.sleep(0.01)
-        workers = [child for child in psutil.Process(process.pid).children(recursive=True)
-                   if "eegemo_utils.pretrain" in child.cmdline()]
-        os.kill(workers[-1].pid, signal.SIGKILL)
-        told, _ = process.communicate(timeout=300)
-    assert process.returncode == 0 and "goes on after step" in told, told
-    whole = pd.read_csv(place / "two" / "tokenizer" / "history.csv")
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "history.csv"), whole)
+def test_a_killed_process_costs_nothing_but_time(two):
+    before, after = (json.loads((two / f"steps-{attempt}-0.json").read_text()) for attempt in "01")
+    assert before == list(range(KILLED_AT + 1)) or before == list(range(KILLED_AT))
+    curve = pd.read_csv(two / "killed" / "history.csv")
+    assert after == list(range(KILLED_AT // 2 * 2, len(curve)))  # from the last checkpoint on
+    pd.testing.assert_frame_equal(curve, pd.read_csv(two / "tokenizer" / "history.csv"))
 
 
 # ---- mistakes ----
@@ -190,6 +182,16 @@ def test_mistakes_are_named(tmp_path, place, data, alone, capsys):
         pretrain("tokenizer", data, **TOKENIZER | {"peak_rate": 1e30})
     assert main(["tokenizer", str(tmp_path / "none"), "--out", str(tmp_path / "x")]) == 2
     assert "expected a corpus, found nothing there" in capsys.readouterr().err
+
+
+def test_the_command_trains(place, tmp_path, capfd):
+    words = ["tokenizer", str(place / "corpus"), "--out", str(tmp_path / "out"), "--max-steps", "2", "--hours", "0.02"]
+    for name in ("size", "batch_size", "n_patches", "n_codes", "code_dim", "n_decoder_layers", "epochs", "peak_rate",
+                 "warmup_epochs", "device"):
+        words += [f"--{name.replace('_', '-')}", str(TOKENIZER[name])]
+    assert main(words) == 0 and main([*words, "--checkpoint-every", "1", "--max-steps", "3"]) == 0
+    assert "goes on after step 2" in "".join(capfd.readouterr())
+    assert len(pd.read_csv(tmp_path / "out" / "history.csv")) == 3
 
 
 def test_options_are_the_settings():
