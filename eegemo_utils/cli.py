@@ -14,7 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .cli_corpus import add_corpus
 from .cli_data import add_data
+from .cli_report import add_report
 from .cli_sweep import add_sweep
 from .notebooks import (
     NotebookError,
@@ -153,6 +155,8 @@ def command_line() -> argparse.ArgumentParser:
     refresh.set_defaults(command=renew)
     add_data(commands)
     add_sweep(commands, positive)
+    add_report(commands)
+    add_corpus(commands)
     return parser
 
 

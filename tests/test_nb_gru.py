@@ -7,7 +7,7 @@ import torch
 import yaml
 from torch import nn
 
-from eegemo_utils import splits
+from eegemo_utils import splits, training
 from eegemo_utils.datasets import bird_features as bird
 from eegemo_utils.notebooks import check_parameters, load_definitions, notebook_path, read_parameters
 
@@ -45,9 +45,9 @@ def keras_gru(x, kernel, recurrent, bias):
 
 def test_parameter_counts_are_the_articles(gru):
     model = gru.ColumnGRU(n_steps=2548, n_outputs=3, n_hidden=256)
-    assert gru.count_parameters(model.gru) == 198_912
-    assert gru.count_parameters(model.final_layer) == 1_956_867
-    assert gru.count_parameters(model) == 2_155_779
+    assert training.count_parameters(model.gru) == 198_912
+    assert training.count_parameters(model.final_layer) == 1_956_867
+    assert training.count_parameters(model) == 2_155_779
 
 
 def test_scan_equals_keras_equations(gru):
@@ -184,12 +184,6 @@ def test_ladder_leaves_recordings_and_people_out(gru, table):
         for fold in rungs[rung]:
             assert not set(table[column][fold.test]) & set(table[column][fold.train])
     assert "people left out" not in gru.ladder_splits(table.assign(subject="unknown", trial=table.chain), 2, 0)
-
-
-def test_meaningless_labels_belong_to_recordings(gru, table):
-    labels = gru.meaningless_labels(table, 3, np.random.default_rng(0))
-    assert (pd.Series(labels).groupby(table.chain).nunique() == 1).all()
-    assert pd.Series(labels).groupby(table.chain).first().value_counts().tolist() == [4, 4, 4]
 
 
 @pytest.mark.parametrize("n_columns, shared", [(2548, 1274), (988, 476)])

@@ -24,6 +24,7 @@ from eegemo_utils.splits.clips import (
 )
 from eegemo_utils.splits.core import PROTOCOLS, TRIAL_KEY, LeakError, Split, guard
 from eegemo_utils.splits.folds import by_subject, by_trial, random_split
+from eegemo_utils.splits.meaningless import meaningless_labels
 from eegemo_utils.splits.people import (
     EEGMAT_CBRAMOD,
     FACED_CBRAMOD,
@@ -37,5 +38,5 @@ from eegemo_utils.splits.people import (
 __all__ = [
     "EEGMAT_CBRAMOD", "FACED_CBRAMOD", "FACED_FOLDS", "PROTOCOLS", "TRIAL_KEY", "LeakError", "Split", "block_folds",
     "by_subject", "by_trial", "first_trials", "guard", "last_of_each_class", "leave_clips_out",
-    "leave_one_subject_out", "official_evaluation", "people_folds", "people_parts", "random_split", "segment_folds",
-    "window_folds"]
+    "leave_one_subject_out", "meaningless_labels", "official_evaluation", "people_folds", "people_parts",
+    "random_split", "segment_folds", "window_folds"]
