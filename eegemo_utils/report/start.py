@@ -67,8 +67,8 @@ def result_rows(table: pd.DataFrame, pages: dict[str, str]) -> tuple[list[dict],
         cells = [(f"{row[name]:.0f}" if name == "seconds" and not missing(row[name]) else shown(row[name]),
                   "" if missing(row[name]) else row[name]) for name in names]
         rows.append({"run": row["run"], "notebook": shown(row["notebook"]), "page": pages.get(row["run"]),
-                     "data": shown(row["data"]), "status": row["status"], "reason": shown(row["reason"]), "cells": cells,
-                     "attempts": 1 if missing(row["attempts"]) else row["attempts"]})
+                     "data": shown(row["data"]), "status": row["status"], "reason": shown(row["reason"]),
+                     "cells": cells, "attempts": 1 if missing(row["attempts"]) else row["attempts"]})
     return columns, rows
 
 
