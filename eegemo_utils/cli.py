@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .cli_corpus import add_corpus
 from .cli_data import add_data
 from .cli_report import add_report
 from .cli_sweep import add_sweep
@@ -155,6 +156,7 @@ def command_line() -> argparse.ArgumentParser:
     add_data(commands)
     add_sweep(commands, positive)
     add_report(commands)
+    add_corpus(commands)
     return parser
 
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# jsonschema builds a grammar of internationalised addresses when it is imported, for more than a second, in each
-# command and each kernel. No notebook has such an address to check, and without the package jsonschema goes on.
-_before = sys.modules.get("rfc3987_syntax")
-sys.modules["rfc3987_syntax"] = _before
-import nbformat  # noqa: E402
-
-if _before is None:
-    del sys.modules["rfc3987_syntax"]
+if TYPE_CHECKING:
+    import nbformat
 
 HEADING = re.compile(r"^#{1,2}\s+(.+?)\s*$")
 
@@ -96,6 +90,8 @@ def notebook_path(notebook: str | Path) -> Path:
 
 def read_notebook(notebook: str | Path) -> nbformat.NotebookNode:
     """Read a notebook file as nbformat 4; a file that is not one is a NotebookError."""
+    import nbformat  # late: its validator takes two seconds, and a running notebook reads no other one
+
     path = notebook_path(notebook)
     try:
         return nbformat.read(path, as_version=4)
