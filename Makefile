@@ -36,7 +36,7 @@ test notebooks: export CUDA_VISIBLE_DEVICES :=
 test: export OMP_NUM_THREADS := 1
 test: env
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 	$(NBVAL)
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(NBVAL)
 

@@ -13,7 +13,7 @@ import yaml
 import eegemo_utils
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch-cpu", "torch-geometric": "pytorch_geometric"}
+CONDA_NAMES = {"torch": "pytorch-cpu", "torch-geometric": "pytorch_geometric", "playwright": "playwright-python"}
 SOURCES = sorted((ROOT / "eegemo_utils").rglob("*.py")) + sorted((ROOT / "tests").rglob("*.py"))
 MODULES = [path for path in SOURCES if "eegemo_utils" in path.relative_to(ROOT).parts]
 
@@ -99,7 +99,7 @@ def test_public_names_say_what_they_are(path):
 def test_no_file_names_a_place_of_one_machine():
     places = re.compile(r"/(?:work|farm|root|home/\w)/[\w./-]*|/tmp/\w+|\.\./shared|[A-Z]:\\\\Users")
     found = {}
-    binary = (".png", ".npz", ".npy", ".gz")
+    binary = (".png", ".npz", ".npy", ".gz", ".pt")
     for path in tracked():
         if relative(path).startswith(".ci/") or path.suffix in binary or path == Path(__file__).resolve():
             continue
