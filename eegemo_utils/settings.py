@@ -14,12 +14,11 @@ class OneValueEach(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         """Return a mapping, or raise for a name that stands twice in it."""
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            names = [key.value for key, _ in node.value]
-            twice = next(name for name in names if names.count(name) > 1)
+        names = [key.value for key, _ in node.value]  # before `<<: *block`, which may be overruled, is merged in
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
             raise yaml.YAMLError(f"{twice!r} is set twice{node.start_mark}")
-        return mapping
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: str | Path, what: str) -> object:

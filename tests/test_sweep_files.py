@@ -155,6 +155,13 @@ def test_a_wrong_file_is_told_in_one_line(sweep, text, said):
     assert "\n" not in str(caught.value)
 
 
+def test_blocks_may_share_lines(sweep):
+    runs = sweep("""- {notebook: tiny.ipynb, parameters: &base {rate: 0.5, protocol: published}, grid: {seed: [0]}}
+- {notebook: tiny.ipynb, parameters: {<<: *base, rate: 0.6}, grid: {seed: [1]}}
+""")
+    assert [run.parameters["rate"] for run in runs] == [0.5, 0.6] and runs[1].parameters["protocol"] == "published"
+
+
 def test_an_unknown_notebook(sweep):
     with pytest.raises(NotebookError, match="There is no notebook 'grue'"):
         sweep("notebook: grue")

@@ -7,10 +7,11 @@ import queue
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
-from distributed import Client, Future, KilledWorker
+from distributed import Future, KilledWorker
 
 from .engines import Engine
 from .files import Run
@@ -20,6 +21,7 @@ from .work import one_line, stop_runs, work
 
 PASSED_ON = ("EEGEMO_DATA", "EEGEMO_NOTEBOOKS")  # to workers on other machines, which do not inherit them
 EVERY = 1.0  # seconds between two writings of sweep.json
+RENEW = 5.0  # seconds between two looks for workers that have ended
 
 
 class Sweep:
@@ -58,20 +60,23 @@ class Sweep:
         self.time_limit, self.task, self.say = time_limit, task, say
         self.inbox: queue.SimpleQueue = queue.SimpleQueue()
         self.starts: dict[str, int] = {}
-        self.written = 0.0
-        self.warned = False
+        self.written, self.pause, self.warned = 0.0, EVERY, False
+        self.peak, self.told = 0, False
+        self.asked, self.count = -RENEW, 0
 
     def save(self, now: bool = False) -> None:
-        """Write ``sweep.json``, not more often than once a second; a full disk is told once and stops nothing."""
-        if not now and time.monotonic() - self.written < EVERY:
+        """Write ``sweep.json``, once a second or seldomer; a full disk is told once and stops nothing."""
+        began = time.monotonic()
+        if not now and began - self.written < self.pause:
             return
-        self.written = time.monotonic()
         try:
             write_sweep(self.out, self.name, self.runs, self.outcomes)
         except OSError as error:
             if not self.warned:
                 self.say(f"{self.out / 'sweep.json'} could not be written: {error}")
             self.warned = True
+        self.written = time.monotonic()
+        self.pause = max(EVERY, 20 * (self.written - began))  # that of a hundred thousand runs takes seconds
 
     def describe(self, run: Run, engine: Engine, topic: str) -> dict[str, object]:
         """Return what a worker must know of a run."""
@@ -111,7 +116,7 @@ class Sweep:
         names = {future.key: run.name for future, run in zip(futures, left)}
         for future in futures:
             future.add_done_callback(lambda future: self.inbox.put((names[future.key], future)))
-        progress = Progress(self.outcomes, lambda: slots(engine.client), self.say)
+        progress = Progress(self.outcomes, partial(self.slots, engine), self.say)
         try:
             self.follow(set(names.values()), progress, engine)
         except KeyboardInterrupt:
@@ -123,28 +128,43 @@ class Sweep:
 
     def follow(self, waiting: set[str], progress: Progress, engine: Engine) -> None:
         """Take in starts and ends until none is waited for."""
+        renewed = time.monotonic()
         while waiting:
-            try:
-                name, future = self.inbox.get(timeout=1.0)
-            except queue.Empty:
-                progress.tick()
-                continue
-            if future is None:
+            if time.monotonic() - renewed > RENEW:
+                renewed = time.monotonic()
+                engine.renew()
+            letters = self.letters()
+            ended = {name: future for name, future in letters if future is not None and name in waiting}
+            for name in (name for name, future in letters if future is None and name in waiting):
                 self.starts[name] = self.starts.get(name, 0) + 1
                 progress.start(name)
-            elif name in waiting:
+            fine = {name: future for name, future in ended.items() if future.status == "finished"}
+            results = dict(zip(fine, engine.client.gather(list(fine.values())))) if fine else {}
+            for name, future in ended.items():
                 waiting.discard(name)
-                self.take(name, future)
+                self.take(name, future, results.get(name))
                 progress.end(name)
+            if ended:
                 self.watch_memory(engine)
                 self.save()
             progress.tick()
 
-    def take(self, name: str, future: Future) -> None:
-        """Note what became of a run."""
+    def letters(self) -> list[tuple[str, Future | None]]:
+        """Return what has come in: all that is there, after waiting a second at most for the first."""
+        try:
+            found = [self.inbox.get(timeout=1.0)]
+        except queue.Empty:
+            return []
+        while not self.inbox.empty():
+            found.append(self.inbox.get())
+        return found
+
+    def take(self, name: str, future: Future, outcome: Outcome | None) -> None:
+        """Note what became of a run: what its worker says, else why no worker says anything."""
         starts = self.starts.get(name, 0)
-        if future.status == "finished":
-            outcome = future.result()
+        if outcome is not None:
+            if outcome.status == "left":  # nobody asked its worker to stop
+                outcome = lost(None, starts)
             outcome.attempts = max(starts, outcome.attempts)
         elif future.status == "cancelled":
             outcome = Outcome(why="the scheduler is gone", attempts=starts)
@@ -152,16 +172,22 @@ class Sweep:
             outcome = lost(future.exception(), starts)
             write_error(self.out / name, outcome)
         self.outcomes[name] = outcome
+        self.peak = max(self.peak, outcome.peak_memory_mb or 0)
         future.release()
 
     def watch_memory(self, engine: Engine) -> None:
         """Say once that runs as large as the largest so far cannot all be held by this machine."""
-        peak = max((outcome.peak_memory_mb or 0 for outcome in self.outcomes.values()), default=0)
-        total, count = psutil.virtual_memory().total / 2**20, slots(engine.client)
-        if engine.is_local and peak * count > total and not getattr(self, "told", False):
+        total, count = psutil.virtual_memory().total / 2**20, self.slots(engine)
+        if engine.is_local and self.peak * count > total and not self.told:
             self.told = True
-            fit = max(1, int(total // peak))
-            self.say(f"A run held {peak} MB; {count} at once may be too many for {total:.0f} MB: --workers {fit}.")
+            fit = max(1, int(total // self.peak))
+            self.say(f"A run held {self.peak} MB; {count} at once may be too many for {total:.0f} MB: --workers {fit}.")
+
+    def slots(self, engine: Engine) -> int:
+        """Return how many runs can go on at once; asked of the scheduler every few seconds only."""
+        if time.monotonic() - self.asked > RENEW:
+            self.asked, self.count = time.monotonic(), sum(engine.client.nthreads().values())
+        return self.count
 
     def stop(self, engine: Engine, futures: list[Future], progress: Progress) -> None:
         """End the runs that are going on, keeping what they reached, and forget those that have not begun."""
@@ -180,7 +206,9 @@ class Sweep:
 
 def lost(error: BaseException | None, starts: int) -> Outcome:
     """Return the outcome of a run that came back with an exception: its workers died, or did not understand it."""
-    if isinstance(error, KilledWorker):
+    if error is None:
+        said = "its worker was ended while it ran. Run the sweep again to go on."
+    elif isinstance(error, KilledWorker):
         said = (
             f"the process that ran it died {max(starts, 1)} times. Most often memory has run out: try fewer "
             "--workers or smaller parameters."
@@ -188,8 +216,3 @@ def lost(error: BaseException | None, starts: int) -> Outcome:
     else:
         said = f"its worker could not run it: {type(error).__name__}: {error}"
     return Outcome("failed", attempts=max(starts, 1), kind="killed", error=one_line(said))
-
-
-def slots(client: Client) -> int:
-    """Return how many runs can go on at once."""
-    return sum(client.nthreads().values())

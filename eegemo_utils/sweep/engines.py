@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from ..notebooks import ParameterError
 from .work import DEATHS
 
 MEMORY_FOR_A_RUN = 2 * 2**30  # bytes, for the number of workers where none is given; what notebooks stay under
+PATIENCE = 20  # seconds for a scheduler to answer
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SETTINGS = {
     "distributed.scheduler.allowed-failures": DEATHS,
@@ -28,6 +29,7 @@ SETTINGS = {
     # Dask would set its own numbers of threads and make memory allocation slow.
     "distributed.nanny.pre-spawn-environ": {},
     "distributed.worker.daemon": True,
+    "distributed.deploy.lost-worker-timeout": "3s",  # before a job whose worker has ended counts as gone
 }
 
 
@@ -47,6 +49,8 @@ class Engine:
         What each run needs of its worker.
     is_local : bool
         Whether the runs share this machine's memory.
+    renew : callable
+        Called now and then: asks again for workers that have ended.
     """
 
     client: Client
@@ -54,6 +58,7 @@ class Engine:
     environment: dict[str, str]
     resources: dict[str, float]
     is_local: bool = False
+    renew: Callable[[], object] = lambda: None
 
 
 def cores() -> int:
@@ -126,7 +131,7 @@ def local(n_runs: int, workers: int | None = None, gpus_per_run: float | None = 
     """Start worker processes here, one run at a time in each, and end them afterwards."""
     count, slots = plan(n_runs, workers, gpus_per_run)
     environment = threads(count)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # deaths are counted and told by the sweep
+    quiet_logs()
     scratch_space = tempfile.TemporaryDirectory(prefix="eegemo-", ignore_cleanup_errors=True)
     with scratch_space as scratch, dask.config.set(SETTINGS):
         options = {
@@ -148,6 +153,12 @@ def local(n_runs: int, workers: int | None = None, gpus_per_run: float | None = 
                 yield Engine(client, where, environment, {}, is_local=True)
 
 
+def quiet_logs() -> None:
+    """Keep Dask, and what it runs on, from telling deaths and refused jobs with a page each: the sweep tells them."""
+    for name in ("distributed", "asyncio", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 @contextmanager
 def quiet_warnings() -> Iterator[None]:
     """Keep Dask from warning that the dashboard's usual port is taken: its address is told anyhow."""
@@ -162,7 +173,7 @@ def quiet_warnings() -> Iterator[None]:
 def remote(address: str, gpus_per_run: float | None = None) -> Iterator[Engine]:
     """Use a Dask cluster that runs already; its workers stay as they are."""
     try:
-        client = Client(address, timeout=20, name="eegemo-sweep")
+        client = Client(address, timeout=PATIENCE, name="eegemo-sweep")
     except (OSError, ValueError) as error:
         raise ParameterError(f"No Dask scheduler answers at {address}: {error}.") from error
     with client:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -195,7 +196,7 @@ def digest(run: Run) -> str:
 def with_names_of_their_own(runs: list[Run]) -> list[Run]:
     """Return the runs, those of equal names (also on a disk that ignores case) with a digest added."""
     folded = [run.name.casefold() for run in runs]
-    often = {name for name in folded if folded.count(name) > 1} if len(set(folded)) < len(folded) else set()
+    often = {name for name, count in Counter(folded).items() if count > 1}
     return [
         replace(run, name=f"{run.name}-{digest(run)}") if name in often else run
         for run, name in zip(runs, folded)

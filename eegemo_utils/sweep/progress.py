@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -25,7 +26,7 @@ class Progress:
     Parameters
     ----------
     outcomes : dict
-        What is known of each run by its name; read, not changed.
+        What is known of each run by its name; read when a run has ended.
     slots : callable
         Returns how many runs can go on at once.
     say : callable
@@ -35,7 +36,8 @@ class Progress:
     def __init__(self, outcomes: dict[str, Outcome], slots: Callable[[], int], say: Callable[[str], None] = print):
         self.outcomes, self.slots, self.say = outcomes, slots, say
         self.running: dict[str, float] = {}
-        self.seconds: list[float] = []
+        self.seconds, self.timed = 0.0, 0
+        self.tally = Counter(outcome.status for outcome in outcomes.values())
         self.bar = sys.stderr.isatty()
         self.shown = 0.0
 
@@ -47,8 +49,10 @@ class Progress:
         """Note that a run ended and say what became of it."""
         self.running.pop(name, None)
         outcome = self.outcomes[name]
+        self.tally["left"] -= 1
+        self.tally[outcome.status] += 1
         if outcome.status == "done" and outcome.seconds:
-            self.seconds.append(outcome.seconds)
+            self.seconds, self.timed = self.seconds + outcome.seconds, self.timed + 1
         took = f" in {duration(outcome.seconds)}" if outcome.seconds else ""
         again = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
         self.clear()
@@ -57,17 +61,16 @@ class Progress:
 
     def counts(self) -> str:
         """Return done / running / failed / left, and an estimate of the end."""
-        statuses = [outcome.status for outcome in self.outcomes.values()]
-        left = statuses.count("left") - len(self.running)
-        parts = [f"{statuses.count('done')} done", f"{len(self.running)} running"]
-        parts += [f"{statuses.count('failed')} failed", f"{left} left"]
+        left = self.tally["left"] - len(self.running)
+        parts = [f"{self.tally['done']} done", f"{len(self.running)} running"]
+        parts += [f"{self.tally['failed']} failed", f"{left} left"]
         return ", ".join(parts) + self.estimate(left)
 
     def estimate(self, left: int) -> str:
         """Return when the sweep will end if runs go on taking what those that ended took."""
-        if not self.seconds or not left + len(self.running):
+        if not self.timed or not left + len(self.running):
             return ""
-        mean, now = sum(self.seconds) / len(self.seconds), time.monotonic()
+        mean, now = self.seconds / self.timed, time.monotonic()
         rest = sum(max(0.0, mean - (now - since)) for since in self.running.values()) + left * mean
         rest /= max(1, min(self.slots(), left + len(self.running)))
         end = datetime.now() + timedelta(seconds=rest)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dask
-from distributed import Client
+from distributed import Client, Status
 
 from ..notebooks import ParameterError
 from ..settings import read_yaml
-from .engines import SETTINGS, THREADS, Engine
+from .engines import SETTINGS, THREADS, Engine, quiet_logs, quiet_warnings
 
 OWN = ("jobs", "cpus")
 FIXED = {"cores", "processes", "worker_extra_args", "job_cpu", "nanny"}  # one run at a time in a job: set below
@@ -77,14 +76,32 @@ def job_options(said: dict[str, object], gpus_per_run: float | None) -> dict[str
     # the last of a repeated argument counts: one run at a time, and a kernel's memory is Slurm's matter
     worker = ["--nthreads", "1", "--memory-limit", "0", "--preload", "eegemo_utils.sweep.preload"]
     return {
-        "cores": 1,
+        "cores": said["cpus"],
         "processes": 1,
-        "job_cpu": said["cpus"],
         "job_extra_directives": extra,
         "worker_extra_args": [*worker, *lifetime(said["walltime"])],
         "death_timeout": 120,
         **options,
     }
+
+
+def told(job_class: type, problems: list[str]) -> type:
+    """Return a class of jobs that notes why a job could not be submitted; dask-jobqueue would only log it."""
+
+    class ToldJob(job_class):
+        """A job of dask-jobqueue that tells when it is not taken."""
+
+        async def start(self) -> None:
+            """Submit the job."""
+            try:
+                await super().start()
+            except Exception as error:
+                said = str(error).partition("stderr:")[2] or str(error)
+                problems.append(" ".join(said.replace("sbatch: error:", "").split()))
+                self.status = Status.failed  # else the cluster would not close
+                raise
+
+    return ToldJob
 
 
 @contextmanager
@@ -112,14 +129,24 @@ def slurm(
     said = read_cluster(path)
     if cluster_class is None:
         from dask_jobqueue import SLURMCluster as cluster_class
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    quiet_logs()
     count = jobs or int(said.get("jobs", 1))
+    problems: list[str] = []
     with dask.config.set(SETTINGS):
         try:
-            cluster = cluster_class(**job_options(said, gpus_per_run))
+            with quiet_warnings():
+                job_class = told(cluster_class.job_cls, problems)
+                cluster = cluster_class(job_cls=job_class, **job_options(said, gpus_per_run))
         except (ValueError, TypeError, OSError) as error:
-            raise ParameterError(f"The cluster file {path}: {error}") from error
+            raise ParameterError(f"The cluster file {path}: {str(error).splitlines()[0]}") from error
         with cluster, Client(cluster) as client:
-            cluster.scale(jobs=count)
+
+            def renew() -> None:
+                # asked for again and again: jobs whose workers have ended are submitted anew by this call alone
+                if problems and not any(job.job_id for job in cluster.workers.values()):
+                    raise ParameterError(f"Slurm does not take the jobs that {path} describes: {problems[-1]}")
+                cluster.scale(jobs=count)
+
+            renew()
             where = f"{count} jobs of {said['cpus']} cores, asked for"
-            yield Engine(client, where, dict.fromkeys(THREADS, str(said["cpus"])), {})
+            yield Engine(client, where, dict.fromkeys(THREADS, str(said["cpus"])), {}, renew=renew)

@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 
 from ..notebooks import NotebookError, ParameterError
-from ..runs import RunError, run_notebook
-from ..runs.folders import MARKER, write_json
+from ..runs import RunError, RunResult, run_notebook
+from ..runs.folders import MARKER, FolderInUse, write_json
 from .state import ERROR, Outcome, read_json, write_error
 
+PATIENCE = 60  # seconds for a run on a worker that is being ended to let go of its folder
 DEATHS = 2  # after so many deaths of its process a run is tried once more; then it has failed
 KINDS = {"failed": "raised", "time limit": "timeout", "killed": "killed", "disk": "disk", "no kernel": "killed"}
 STOPPING = threading.Event()
@@ -39,9 +40,7 @@ def attempt(task: dict[str, object]) -> Outcome:
 
     try:
         clear(folder, Path(task["source"]).stem)
-        result = run_notebook(
-            task["source"], task["parameters"], out=folder, time_limit=task["time_limit"], progress=quiet
-        )
+        result = run_when_free(task, folder)
     except RunError as error:
         return failed(KINDS.get(error.status, "killed"), error, error.cell)
     except NotebookError as error:
@@ -51,6 +50,20 @@ def attempt(task: dict[str, object]) -> Outcome:
     except OSError as error:
         return failed("disk", error)
     return Outcome("done", seconds=result.seconds, peak_memory_mb=result.peak_memory_mb)
+
+
+def run_when_free(task: dict[str, object], folder: Path) -> RunResult:
+    """Run a notebook, after waiting for another run to leave its folder where one is at work there."""
+    began = time.monotonic()
+    while True:
+        try:
+            return run_notebook(
+                task["source"], task["parameters"], out=folder, time_limit=task["time_limit"], progress=quiet
+            )
+        except FolderInUse:
+            if time.monotonic() - began > PATIENCE:
+                raise
+            time.sleep(0.5)
 
 
 def clear(folder: Path, paper: str) -> None:
