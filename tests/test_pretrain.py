@@ -129,6 +129,22 @@ def test_parts_of_a_batch_add_up_to_it(data, alone):
     np.testing.assert_allclose(whole["loss"], alone[1].history["loss"][:6], rtol=1e-4)
 
 
+def test_recipe_and_precision_change_little_at_the_start(data, alone):
+    first = alone[1].history["loss"][:2]
+    for change in ({"recipe": "official"}, {"precision": "bf16"}, {"symmetric": False}):
+        made = pretrain("masked", data, tokenizer=alone[0].model, max_steps=2, **MASKED | change).history
+        share = 0.5 if "symmetric" in change else 1
+        assert not np.allclose(made["loss"], first, atol=1e-6) and np.allclose(made["loss"], share * first, atol=0.3)
+    made = pretrain("tokenizer", data, max_steps=2, recipe="official", **TOKENIZER)
+    assert made.history["rate"][0] == pytest.approx(1e-3 * TOKENIZER["batch_size"] / 128)
+
+
+def test_corpus_and_notebook_have_the_same_table_of_channels():
+    rows = load_definitions("labram").ROW_OF
+    assert {name: row for name, row in rows.items() if row <= 128} == {
+        name.upper(): row for row, name in enumerate(corpus.LABRAM_CHANNELS, 1)}
+
+
 # ---- two processes ----
 
 def test_two_processes_learn_what_one_learns(two, alone):
