@@ -62,7 +62,7 @@ def two(place):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        told, _ = process.communicate(timeout=300)
+        told, _ = process.communicate(timeout=600)
     finally:
         for left in [*psutil.Process(process.pid).children(recursive=True), process] if process.poll() is None else ():
             left.kill()
