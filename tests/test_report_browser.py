@@ -129,6 +129,7 @@ def test_a_failed_run_says_why_and_shows_how_far_it_came(page):
     page.locator("#troubles").get_by_role("link", name="broken").click()
     assert "no such electrode" in page.locator(".stopped").inner_text()
     assert "ValueError" in page.locator(".output_error").inner_text()
+    assert page.locator("main").bounding_box()["width"] > 700, "no room is kept for sections that are not there"
 
 
 @pytest.mark.parametrize("width", [320, 375, 1280])
