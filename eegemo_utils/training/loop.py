@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from .history import Tracker, copy_state, load_state, model_state
 from .objectives import classification
 from .plateau import Plateau
 
+SHARE, QUICK = 0.1, 0.1  # checkpoints take a tenth of the time at most; under 0.1 s they are always written
 EVALUATION_FACTOR = 4  # without saved activations a batch this much larger needs no more memory
 
 
@@ -84,6 +86,7 @@ class Loop:
         self.autocast = autocast(self.device, settings.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
         self._numbers: dict[tuple, torch.Tensor] = {}
+        self.next_save = 0.0  # on the clock of time.monotonic
 
     def _make_optimizer(self, weights):
         settings = self.settings
@@ -106,7 +109,7 @@ class Loop:
                     break
                 self._epoch(epoch, active)
                 if path:
-                    checkpoints.save(path, self._state(mark, epoch))
+                    self._save(path, mark, epoch)
             for model, tracker in zip(self.models, self.trackers, strict=True):
                 tracker.restore(model)
                 tracker.best = None
@@ -119,6 +122,15 @@ class Loop:
         self.engine.train(False)
         for k, (loss, _) in enumerate(self._validate(range(len(self.models))).tolist()):
             self.trackers[k].keep_start(loss / len(self.vals[k]), self.models[k])
+
+    def _save(self, path, mark, epoch):
+        """Write a checkpoint, unless the last one took long and is not old."""
+        begun = time.monotonic()
+        if begun < self.next_save:
+            return
+        checkpoints.save(path, self._state(mark, epoch))
+        now = time.monotonic()
+        self.next_save = now + (now - begun) / SHARE if now - begun > QUICK else now
 
     def _epoch(self, epoch, active):
         rates = self._rates()
