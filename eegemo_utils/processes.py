@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -47,7 +48,7 @@ def _in_processes(function, waiting: list, n_jobs: int, suspects: list) -> Itera
     """Take jobs from the end of `waiting`; when a process dies, those that ran then become `suspects`, and it ends."""
     context = multiprocessing.get_context("spawn")  # forked copies of PyTorch's and HDF5's threads and locks hang
     running = {}
-    with ProcessPoolExecutor(n_jobs, context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(n_jobs, context, initializer=_prepare) as pool:
         while waiting or running:
             while waiting and len(running) < n_jobs and not suspects:
                 job = waiting.pop()
@@ -65,8 +66,10 @@ def _in_processes(function, waiting: list, n_jobs: int, suspects: list) -> Itera
                     yield job, future.result()
 
 
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone: a killed build leaves nothing running."""
+def _prepare() -> None:
+    """End with the process that started this one, so that a killed build leaves nothing running; Ctrl-C is for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def watch():
         multiprocessing.parent_process().join()
         os._exit(1)

@@ -48,4 +48,6 @@ if __name__ == "__main__":
         rank, attempt = Place.here("cpu").rank, os.environ["TORCHELASTIC_RESTART_COUNT"]
         made = both_stages(data, out)  # finished at once when started again
         torch.save([one.model.state_dict() for one in made], out / f"weights-{rank}.pt")
+        official = MASKED | {"recipe": "official", "max_steps": 2}  # has parameters without gradients
+        assert len(pretrain("masked", data, tokenizer=made[0].model, **official).history) == 2
         killed(data, out, rank, attempt)

@@ -78,6 +78,7 @@ def test_a_sweep_adds_what_only_it_knows(tmp_path):
     collection = collect(tmp_path)
     table = collection.table
     assert one(table, "gru-seed=0")[["sweep", "attempts", "status"]].tolist() == ["small", 2, "done"]
+    assert pd.isna(one(table, "gru-seed=1")["data"])  # a sweep names the given parameters only
     assert one(table, "gru-seed=1")["status"] == "left" and one(table, "gru-seed=1")["parameters.seed"] == 1
     assert one(table, "gru-seed=2")[["status", "reason"]].tolist() == ["failed", "no parameter seeed"]
     assert one(table, "gru-seed=3")["status"] == "damaged" and "gru-seed=3" in collection.problems[0]

@@ -130,6 +130,8 @@ def test_files_that_cannot_be_used_are_skipped_and_doubtful_ones_named(tmp_path)
     assert {one.name: one.ch_names for one in data.recordings} == {
         "dead_raw.fif": ("PZ",), "good.edf": ("FP1", "O2", "T3"), "short.edf": ("FP1", "O2", "T3"),
         "small_raw.fif": ("CZ", "PZ")}
+    place = [one.name for one in data.recordings].index("dead_raw.fif")
+    assert data.signal(place).shape == (1, 7000) and np.ptp(data.signal(place)) > 100
     said = "\n".join(data.decisions)
     for reason in (r"cut.edf: expected", "other.edf: LaBraM has a row for none", "nan_raw.fif: values of PZ are not",
                    "brief_raw.fif: expected at least 1 s, a patch, found 0.99"):

@@ -62,7 +62,7 @@ def two(place):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        told, _ = process.communicate(timeout=300)
+        told, _ = process.communicate(timeout=600)
     finally:
         for left in [*psutil.Process(process.pid).children(recursive=True), process] if process.poll() is None else ():
             left.kill()
@@ -127,6 +127,22 @@ def test_a_damaged_checkpoint_costs_a_few_steps_only(tmp_path, data, alone):
 def test_parts_of_a_batch_add_up_to_it(data, alone):
     whole = pretrain("masked", data, tokenizer=alone[0].model, max_steps=6, **MASKED).history
     np.testing.assert_allclose(whole["loss"], alone[1].history["loss"][:6], rtol=1e-4)
+
+
+def test_recipe_and_precision_change_little_at_the_start(data, alone):
+    first = alone[1].history["loss"][:2]
+    for change in ({"recipe": "official"}, {"precision": "bf16"}, {"symmetric": False}):
+        made = pretrain("masked", data, tokenizer=alone[0].model, max_steps=2, **MASKED | change).history
+        share = 0.5 if "symmetric" in change else 1
+        assert not np.allclose(made["loss"], first, atol=1e-6) and np.allclose(made["loss"], share * first, atol=0.3)
+    made = pretrain("tokenizer", data, max_steps=2, recipe="official", **TOKENIZER)
+    assert made.history["rate"][0] == pytest.approx(1e-3 * TOKENIZER["batch_size"] / 128)
+
+
+def test_corpus_and_notebook_have_the_same_table_of_channels():
+    rows = load_definitions("labram").ROW_OF
+    assert {name: row for name, row in rows.items() if row <= 128} == {
+        name.upper(): row for row, name in enumerate(corpus.LABRAM_CHANNELS, 1)}
 
 
 # ---- two processes ----

@@ -116,7 +116,8 @@ def tidy(rows: list[dict]) -> pd.DataFrame:
     flat = []
     for row in rows:
         parts = {part: row.pop(part, None) or {} for part in PARTS}
-        row["data"] = kind_of_data(parts["parameters"], parts["provenance"])
+        named = "dataset" in parts["parameters"] | parts["provenance"]
+        row["data"] = kind_of_data(parts["parameters"], parts["provenance"]) if named or parts["metrics"] else None
         flat.append(row | {f"{part}.{name}": value for part in PARTS for name, value in parts[part].items()})
     names = dict.fromkeys(name for row in flat for name in row)
     order = [*FIRST, *(name for part in PARTS for name in names if name.startswith(f"{part}."))]

@@ -83,8 +83,9 @@ def draw(ax, y: int, row: pd.DataFrame, numbers: bool) -> None:
         ax.axhspan(y - 0.6, y + 0.38, color="0.965", zorder=0)
     name = f"{facts['notebook']}, {facts['dataset'] or 'data not named'}"
     label = ax.annotate(name, (0, y - 0.38), xytext=(4, 0), textcoords="offset points", va="center", weight="bold")
-    rest = "; ".join(filter(None, (MEANING[facts["data"]], spread_over(row), facts["settings"] if numbers else "")))
-    ax.annotate(shorten(rest, 76 if numbers else 44), (1, 0), xycoords=label, xytext=(7, 0), va="bottom",
+    over = spread_over(row).partition(",")[0]
+    rest = "; ".join(filter(None, (MEANING[facts["data"]], over, facts["settings"] if numbers else "")))
+    ax.annotate(shorten(rest, (94 if numbers else 54) - len(name)), (1, 0), xycoords=label, xytext=(7, 0), va="bottom",
                 textcoords="offset points", fontsize=8, color="0.3", style="normal" if is_emotion else "italic")
     known = [metric for metric in AUDIT if metric in row.index]
     means = row.loc[known, "mean"]

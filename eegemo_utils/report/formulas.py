@@ -7,7 +7,7 @@ What it cannot read, such as ``\begin{cases}``, stays TeX, legibly.
 from __future__ import annotations
 
 import re
-from functools import lru_cache, partial
+from functools import lru_cache
 from html import escape
 
 import matplotlib as mpl
@@ -20,7 +20,16 @@ STEPS = {Path.MOVETO: ("M", 1), Path.LINETO: ("L", 1), Path.CURVE3: ("Q", 2), Pa
          Path.CLOSEPOLY: ("Z", 1)}
 # what only sets sizes, which are fixed here
 SIZES = re.compile(r"\\(?:[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits)(?![A-Za-z])")
-FRACTION = re.compile(r"\\([td]?)frac(?![A-Za-z])\s*(?:(\d)\s*(\d))?")  # \tfrac12 too
+# what TeX reads and matplotlib wants spelt out: arguments of one letter in braces, fractions in one of two sizes
+SPELT_OUT = [
+    (re.compile(r"\\[lr]Vert(?![A-Za-z])"), r"\\|"),
+    (re.compile(r"\\[lr]vert(?![A-Za-z])"), "|"),
+    (re.compile(r"(\\(?:mathcal|mathbb|mathbf|mathrm|sqrt|tilde|hat|bar)) *([A-Za-z0-9])(?![A-Za-z])"), r"\1{\2}"),
+    (re.compile(r"(\\[td]?frac) *([A-Za-z0-9])"), r"\1{\2}"),
+    (re.compile(r"(\\[td]?frac\{[^{}]*\}) *([A-Za-z0-9])"), r"\1{\2}"),
+    (re.compile(r"([_^])(\\(?:text|mathrm|mathbf|mathcal)\{[^{}]*\})"), r"\1{\2}"),
+    (re.compile(r"\\tfrac(?![A-Za-z])"), r"\\frac"),
+]
 ALIGNED = re.compile(r"^\\begin\{(aligned|align\*?|gather(?:ed)?\*?|split)\}(.*)\\end\{\1\}$", re.DOTALL)
 
 
@@ -53,7 +62,11 @@ def formula(tex: str, display: bool = False) -> str:
 @lru_cache(maxsize=4096)
 def outline(tex: str, display: bool = False) -> str:
     """Return one line of TeX as an SVG picture; raises ValueError for what matplotlib cannot read."""
-    text = " ".join(FRACTION.sub(partial(fraction, display), SIZES.sub("", tex)).split())
+    text = " ".join(SIZES.sub("", tex).split())
+    if display:
+        text = re.sub(r"\\frac(?![A-Za-z])", r"\\dfrac", text)
+    for pattern, spelt in SPELT_OUT:
+        text = pattern.sub(spelt, text)
     with mpl.rc_context({"mathtext.fontset": "stix"}):
         font = FontProperties(size=text_to_path.FONT_SCALE)
         width, height, depth = text_to_path.get_text_width_height_descent(f"${text}$", font, ismath=True)
@@ -64,13 +77,6 @@ def outline(tex: str, display: bool = False) -> str:
     view = " ".join(f"{value:.1f}" for value in box)
     return (f'<svg role="img" aria-label="{escape(tex)}" viewBox="{view}" style="{size}"><title>{escape(tex)}</title>'
             f'<path fill="currentColor" d="{path_data(vertices, codes)}"/></svg>')
-
-
-def fraction(display: bool, found: re.Match) -> str:
-    """Return a fraction's command in one of matplotlib's two sizes, its numbers in the braces that it wants."""
-    large = found[1] == "d" or (display and found[1] != "t")
-    numbers = f"{{{found[2]}}}{{{found[3]}}}" if found[2] else ""
-    return f"\\{'dfrac' if large else 'frac'}{numbers}"
 
 
 def path_data(vertices, codes) -> str:

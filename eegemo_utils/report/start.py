@@ -67,8 +67,8 @@ def result_rows(table: pd.DataFrame, pages: dict[str, str]) -> tuple[list[dict],
         cells = [(f"{row[name]:.0f}" if name == "seconds" and not missing(row[name]) else shown(row[name]),
                   "" if missing(row[name]) else row[name]) for name in names]
         rows.append({"run": row["run"], "notebook": shown(row["notebook"]), "page": pages.get(row["run"]),
-                     "data": row["data"], "status": row["status"], "reason": shown(row["reason"]), "cells": cells,
-                     "attempts": 1 if missing(row["attempts"]) else row["attempts"]})
+                     "data": shown(row["data"]), "status": row["status"], "reason": shown(row["reason"]),
+                     "cells": cells, "attempts": 1 if missing(row["attempts"]) else row["attempts"]})
     return columns, rows
 
 
@@ -84,7 +84,7 @@ def score(part: pd.DataFrame, metric: str) -> tuple[str, str]:
     if metric not in part.index:
         return "", ""
     row = part.loc[metric]
-    if row["n"] < 2 or row["sd"] == 0:
+    if row["n"] < 2 or row["sd"] < 1e-9:
         return f"{row['mean']:.3f}", ""
     return f"{row['mean']:.3f} ± {row['sd']:.3f}", f"[{row['low']:.3f}, {row['high']:.3f}]"
 

@@ -1,0 +1,366 @@
+"""TNAS: windows and their quirks, labels, folds, the stack in training, recognition of trials."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from eegemo_utils import splits, training
+from eegemo_utils.datasets import deap, dreamer, eegmat
+from eegemo_utils.montage import make_info
+from eegemo_utils.notebooks import check_parameters, load_definitions, notebook_path, read_parameters
+from eegemo_utils.trials import DatasetError, Trials
+
+SETTINGS = notebook_path("tnas").parent / "settings" / "tnas"
+
+
+@pytest.fixture(scope="module")
+def tnas():
+    return load_definitions("tnas")
+
+
+def counting_trials(n_trials=2, n_seconds=60, baseline=3, n_chans=3, sfreq=128.0):
+    """Trials whose samples say where they stand: trial, second, electrode."""
+    signals = []
+    for trial in range(n_trials):
+        n = int((baseline + n_seconds) * sfreq)
+        second = (np.arange(n) // sfreq) - baseline
+        wave = np.sin(np.arange(n))
+        signals.append(np.stack([100 * trial + second + 10 * c + wave * (1 + c) for c in range(n_chans)]))
+    table = pd.DataFrame({"subject": "s01", "session": 1, "trial": np.arange(1, n_trials + 1), "label": "low",
+                          "baseline_seconds": float(baseline)})
+    return Trials(signals, make_info(["Fz", "Cz", "Pz"][:n_chans], sfreq), table)
+
+
+# ---- windows ----
+
+def test_windows_of_a_minute(tnas):
+    trials = counting_trials(2)
+    noise = np.random.default_rng(0)
+    trials.signals = [s + noise.normal(size=s.shape) for s in trials.signals]
+    made = tnas.segment(trials, 1.0, tnas.Recipe(), "none")
+    assert made.X.shape == (120, 3, 128) and made.table.second.tolist() == [*range(60)] * 2
+    assert len(np.unique(made.X.reshape(120, -1).round(5), axis=0)) == 120
+    quirk = tnas.segment(trials, 1.0, tnas.Recipe(duplicate_first=True), "none")
+    assert quirk.table.second.tolist() == [0, *range(59)] * 2
+    assert np.array_equal(quirk.X[0], quirk.X[1]) and np.array_equal(quirk.X[1:60], made.X[:59])
+
+
+def test_copies_of_a_person_of_deap(tnas):
+    trials = counting_trials(40, n_chans=1)
+    made = tnas.segment(trials, 1.0, tnas.Recipe(duplicate_first=True), "none")
+    copies = made.table.duplicated(["trial", "second"]).sum()
+    assert len(made) == 2400 and copies == 40 and 59 not in set(made.table.second)
+
+
+def test_scale_of_a_window(tnas):
+    made = tnas.segment(counting_trials(1), 1.0, tnas.Recipe(), "none").X
+    assert np.abs(made.mean(axis=(1, 2))).max() < 1e-6
+    np.testing.assert_allclose(np.linalg.norm(made, axis=(1, 2)), np.sqrt(3), rtol=1e-5)  # three patches of length 1
+
+
+def test_baseline_is_the_mean_second(tnas):
+    rng = np.random.default_rng(0)
+    trials = counting_trials(2)
+    trials.signals = [rng.normal(size=s.shape).astype(np.float32) for s in trials.signals]
+    befores = [s[:, :384] for s in trials.signals]
+    own = tnas.baselines_of(trials, trials.signals, [384, 384], 128, False)
+    for before, mean in zip(befores, own):
+        np.testing.assert_allclose(mean, (before[:, :128] + before[:, 128:256] + before[:, 256:]) / 3, rtol=1e-5)
+    made = tnas.segment(trials, 1.0, tnas.Recipe(), "subtract")
+    first = trials.signals[1][:, 384 + 5 * 128 : 384 + 6 * 128] - own[1]
+    np.testing.assert_allclose(made.X[65], tnas.unit_patches(first[None])[0], atol=1e-5)
+
+
+def test_time_points_over_electrodes(tnas):
+    made = tnas.over_electrodes(np.random.default_rng(0).normal(3, 2, (32, 500)))
+    assert np.abs(made.mean(axis=0)).max() < 1e-12 and np.abs(made.std(axis=0) - 1).max() < 1e-12
+
+
+def test_dreamers_baselines(tnas):
+    """The published script takes every k-th second of all clips, and the mean of the clip before."""
+    rng = np.random.default_rng(0)
+    befores = [rng.normal(size=(2, 61 * 128)) for _ in range(18)]
+    seconds = np.concatenate([b[:, : 60 * 128].reshape(2, 60, 128).swapaxes(0, 1)[[0, *range(60)]] for b in befores])
+    assert len(seconds) == 18 * 61
+    expected, running = [], np.zeros((2, 128))
+    for k in range(1, 19):
+        for i in range(1, 62):
+            running = running + seconds[k * i - 1]
+        running = running / 61
+        expected.append(running)
+    np.testing.assert_allclose(tnas.mixed_baselines(befores, 128), expected, atol=1e-12)
+
+
+def test_a_clips_baseline_is_its_own(tnas):
+    trials = dreamer.simulate(1, n_clips=4, n_seconds=5.0, baseline_seconds=8.0)
+    n = [int(seconds * 128) for seconds in trials.table.baseline_seconds]
+    before = tnas.baselines_of(trials, trials.signals, n, 128, False)
+    trials.signals[1][:, : n[1]] += 50.0
+    after = tnas.baselines_of(trials, trials.signals, n, 128, False)
+    assert [np.allclose(a, b) for a, b in zip(before, after)] == [True, False, True, True]
+    mixed = tnas.baselines_of(trials, trials.signals, n, 128, True)
+    assert [np.allclose(a, b) for a, b in zip(mixed, after)] == [False] * 4
+
+
+def test_other_rates_become_128(tnas):
+    trials = eegmat.simulate(1, rest_seconds=4, arithmetic_seconds=3)
+    made = tnas.segment(trials, 1.0, tnas.Recipe(), "none")
+    assert trials.info["sfreq"] == 500 and made.X.shape[1:] == (19, 128)
+    signal = np.sin(2 * np.pi * 10 * np.arange(2500) / 500)[None]
+    again = tnas.to_rate(signal, 500.0)
+    expected = np.sin(2 * np.pi * 10 * np.arange(640) / 128)
+    assert again.shape == (1, 640) and np.abs(again[0, 64:-64] - expected[64:-64]).max() < 0.02
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda t: t.samples_of(0.3, 128.0), ValueError, "window_seconds 0.3 at 128 Hz are 38.4 samples, which is no whole"),
+    (lambda t: t.to_rate(np.zeros((1, 10)), 127.5), DatasetError, "rate of 127.5 Hz cannot be brought to 128 Hz"),
+    (lambda t: t.segment(counting_trials(1, 1), 2.0, t.Recipe(), "none"), DatasetError, "shorter than a window of 2 s"),
+    (lambda t: t.segment(counting_trials(1, 9, 0), 1.0, t.Recipe(), "subtract"), DatasetError, "set baseline to none"),
+    (lambda t: t.segment(counting_trials(1, 9, 1), 2.0, t.Recipe(), "subtract"), DatasetError,
+     "a baseline of 128 samples holds no window of 256"),
+])
+def test_bad_windows_are_named(tnas, call, error, message):
+    with pytest.raises(error, match=message):
+        call(tnas)
+
+
+def test_last_seconds(tnas):
+    made = tnas.segment(counting_trials(1, 20), 1.0, tnas.Recipe(), "none", 5)
+    whole = tnas.segment(counting_trials(1, 20), 1.0, tnas.Recipe(), "none")
+    np.testing.assert_array_equal(made.X, whole.X[-5:])
+
+
+# ---- labels and folds ----
+
+@pytest.fixture(scope="module")
+def person(tnas):
+    trials = deap.simulate(2, n_trials=12, n_seconds=11.0)
+    return tnas.segment(trials, 1.0, tnas.Recipe(), "none")
+
+
+def test_labels(tnas, person):
+    names, labels, n = tnas.make_labels(person, "deap", "valence dominance")
+    assert names == ["valence", "dominance"] and n == 2
+    assert np.array_equal(labels[1], (person.table.dominance > 5).astype(int))
+    with pytest.raises(ValueError, match="targets: no rating called joy; there are valence, arousal, dominance, liking"):
+        tnas.make_labels(person, "deap", "valence joy")
+    names, labels, n = tnas.make_labels(person, "faced", "valence")
+    assert names == ["label"] and n == 2 and set(labels[0]) == {0, 1}
+
+
+def ladder(tnas, person):
+    table = person.table
+    y = (table.valence > 5).to_numpy().astype(int)
+    rows = np.flatnonzero(table.subject == "s01")
+    own = table.iloc[rows]
+    doubled = own.assign(label=y[rows]).reset_index(drop=True)
+    return table, y, rows, tnas.possible_folds(tnas.ladder_folds(table, doubled, y, "s01", 4, 0))[0]
+
+
+def trials_of(table, rows):
+    return set(table.iloc[rows].subject + table.iloc[rows].trial.astype(str))
+
+
+def test_rungs_share_what_they_say(tnas, person):
+    table, y, rows, rungs = ladder(tnas, person)
+    joined = pd.concat([table, table.iloc[rows]], ignore_index=True)
+    for name, folds in rungs.items():
+        tested = np.sort(np.concatenate([fold.test for fold in folds]))
+        expected = {"P0": len(table) + np.arange(len(rows)), "P4": np.arange(len(table))}.get(name[:2], rows)
+        assert np.array_equal(tested, expected), name  # every window is tested exactly once
+        for fold in folds:
+            known = trials_of(joined, np.concatenate([fold.train, fold.val]))
+            shared = known & trials_of(joined, fold.test)
+            assert bool(shared) == (name[:2] in ("P0", "P1", "P2")), name
+            people = set(joined.subject[np.concatenate([fold.train, fold.val])]) & set(joined.subject[fold.test])
+            assert bool(people) == (name[:2] != "P4")
+            assert not set(fold.train) & set(fold.val) and len(np.unique(y[fold.val % len(y)])) == 2
+    pieces = rungs["P2 pieces of trials"][0]
+    assert all(np.ptp(part.window) == len(part) - 1 for _, part in table.iloc[pieces.test].groupby("trial"))
+
+
+def test_rungs_that_cannot_be_are_named(tnas, person):
+    def never():
+        raise ValueError("6 folds need 6 trials, found 2.")
+
+    made, said = tnas.possible_folds({"P3 whole\ntrials": never, ("P3", 1): never, "P1": lambda: ["fold"]})
+    assert made == {"P1": ["fold"]}
+    assert said == ["no P3 whole trials here: 6 folds need 6 trials, found 2.", "no P3 here: 6 folds need 6 trials, found 2."]
+
+
+def test_people_are_left_out_in_groups_when_there_are_many(tnas):
+    table = pd.DataFrame({"subject": np.repeat([f"s{k:02d}" for k in range(12)], 8), "session": 1,
+                          "trial": np.tile(np.repeat([1, 2, 3, 4], 2), 12)})
+    y = np.asarray(table.trial > 2).astype(int)
+    assert len(tnas.people_folds(table, y, 12, 0)) == 12 and len(tnas.people_folds(table, y, 4, 0)) == 4
+
+
+def test_lost_windows(tnas):
+    folds = tnas.lost_window_folds(3728, 10, 0)
+    tested = np.concatenate([fold.test for fold in folds])
+    assert len(tested) == len(set(tested)) == 3720 and {len(fold.test) for fold in folds} == {372}
+    assert all(len(fold.train) + len(fold.val) + len(fold.test) == 3728 for fold in folds)
+
+
+def test_a_part_with_one_class_is_named(tnas):
+    y = np.array([0, 1, 0, 0, 1, 1])
+    fold = splits.Split("windows 1/2", "published", np.array([0, 1]), np.array([2, 3]), np.array([4, 5]))
+    with pytest.raises(ValueError, match="s07, valence, fold 'windows 1/2': the val part holds 1 class"):
+        tnas.check_folds([fold], y, "s07, valence")
+
+
+def test_a_person_of_one_class_is_left_out_by_name(tnas, person):
+    y = np.where(person.table.subject == "s02", 1, (person.table.valence > 5).astype(int))
+    tasks, left_out = tnas.make_tasks(person.table, y[None], ["dominance"], "published", 4, False, 0)
+    assert [task.person for task in tasks] == ["s01"]
+    assert left_out == ["s02, dominance: all windows are of one class, so there is no task"]
+
+
+# ---- training ----
+
+def experiment(tnas, X, Y, **changes):
+    space = tnas.Space((6, 12), (1, 2), (1, 2), (1, 2), 4)
+    made = tnas.Experiment(X=torch.as_tensor(X, dtype=torch.float32), Y=torch.as_tensor(Y), space=space, n_outputs=2,
+                           recipe=tnas.Recipe(), epochs=4, warmup=1, patience=4, batch_size=16, learning_rate=0.01,
+                           dropout=0.0, precision="float32", at_once=30, seed=0)
+    return tnas.replace(made, **changes)
+
+
+@pytest.fixture(scope="module")
+def easy():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (2, 80))
+    X = rng.normal(size=(80, 4, 16)) * 0.1
+    X[:, 0] += (y[0] - 0.5)[:, None]
+    X[:, 2, :8] += (y[1] - 0.5)[:, None]
+    return X, y
+
+
+def equal_folds():
+    order = np.random.default_rng(1).permutation(80)
+    return [splits.Split(f"{k}", "published", np.roll(order, 16 * k)[:48], np.roll(order, 16 * k)[48:64],
+                         np.roll(order, 16 * k)[64:]) for k in range(3)]
+
+
+def train_alone(tnas, exp, job, k):
+    """Job k of a stack by itself: the stack's drawn networks, its own start and batch order."""
+    stack = tnas.Supernet(exp.space, 4, 16, 2, [k])
+    engine = tnas.StackEngine(stack, exp, [job.target], tnas.uniform, tnas.fixed_panel(exp.space))
+    settings = tnas.Settings(exp.epochs, batch_size=exp.batch_size, patience=exp.patience,
+                             optimizer=lambda _: torch.optim.Adam(stack.parameters(), lr=exp.learning_rate, fused=True),
+                             schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, exp.rate))
+    parts = [[torch.as_tensor(rows)] for rows in (job.fold.train, job.fold.val)]
+    torch.manual_seed(exp.seed)
+    history = tnas.Loop([tnas.Member(stack, 0)], engine, *parts, [k], settings).run("")[0]
+    return tnas.Fitted(stack.requires_grad_(False), 0, history)
+
+
+def test_a_stack_equals_one_after_another(tnas, easy):
+    exp = experiment(tnas, *easy)
+    jobs = [tnas.Job(fold, k % 2) for k, fold in enumerate(equal_folds())]
+    genomes = np.array(tnas.fixed_panel(exp.space))
+    for k, (job, one) in enumerate(zip(jobs, tnas.train_supernets(exp, jobs, "x"))):
+        alone = train_alone(tnas, exp, job, k)
+        pd.testing.assert_frame_equal(one.history.table(), alone.history.table(), atol=1e-5, rtol=1e-5)
+        assert one.history.best_epoch == alone.history.best_epoch
+        found, expected = (tnas.run_generation(each.weights(), exp.X, exp.space, genomes) for each in (one, alone))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        for name, tensor in one.weights()["layers"][0].items():
+            # a bias of the keys has no gradient but rounding, which Adam scales up: it may differ, and changes nothing
+            keep = [0, 2] if name == "qkv_bias" else slice(None)
+            other = alone.weights()["layers"][0][name]
+            torch.testing.assert_close(tensor[:, keep], other[:, keep], atol=1e-5, rtol=1e-3)
+
+
+def test_training_learns_what_is_there(tnas, easy):
+    exp = experiment(tnas, *easy, epochs=25, patience=25)
+    jobs = [tnas.Job(fold, target) for target in (0, 1) for fold in equal_folds()[:2]]
+    for one, job in zip(tnas.train_supernets(exp, jobs, "x"), jobs):
+        tested = tnas.Scorer(exp, one, job, "test")(np.array(tnas.fixed_panel(exp.space)))
+        assert tested.accuracy.min() > 90
+
+
+def test_overfits_one_batch(tnas, easy):
+    exp = experiment(tnas, easy[0], np.random.default_rng(3).integers(0, 2, (1, 80)), epochs=150, patience=150)
+    rows = np.arange(16)
+    job = tnas.Job(splits.Split("batch", "published", rows, rows + 16, rows + 32), 0)
+    alone = tnas.train_supernets(exp, [job], "x", tnas.Only(exp.space.cards - 1))[0]
+    assert alone.history.table().accuracy.max() == 1.0
+
+
+def test_rules_draw_what_they_say(tnas):
+    space, rng = tnas.Space((6, 12), (1, 2), (1, 2), (1, 2), 4), np.random.default_rng(0)
+    assert len(tnas.uniform(space, rng)) == 1 and len(tnas.sandwich(space, rng)) == 4
+    assert np.array_equal(tnas.sandwich(space, rng)[:2], tnas.extreme_genomes(space))
+    assert np.array_equal(tnas.fixed_panel(space), tnas.fixed_panel(space))
+    assert tnas.Only(space.cards - 1)(space, rng)[0].tolist() == (space.cards - 1).tolist()
+
+
+def test_learning_rate_rises_and_falls(tnas, easy):
+    exp = experiment(tnas, *easy, epochs=400, warmup=5, learning_rate=5e-4)
+    rates = [exp.rate(epoch) for epoch in range(401)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0]) and rates[5] == 1.0
+    assert rates[400] == pytest.approx(1e-5 / 5e-4) and all(a >= b for a, b in zip(rates[5:], rates[6:]))
+
+
+def test_an_interrupted_training_and_search_go_on(tnas, easy, tmp_path, monkeypatch):
+    exp, how = experiment(tnas, *easy, dropout=0.3), tnas.Search(8, 4, 4, 4, 2)
+    jobs = [tnas.Job(fold, 0) for fold in equal_folds()[:2]]
+    whole = tnas.solve(exp, jobs, how, "person")
+    monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
+    save, calls = training.checkpoints.save, []
+
+    def interrupted(path, state):
+        save(path, state)
+        calls.append(path.name)
+        if len(calls) in (2, 7):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.checkpoints, "save", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            tnas.solve(exp, jobs, how, "person")
+    again = tnas.solve(exp, jobs, how, "person")
+    assert sorted(set(calls)) == ["tnas-person-0.pt", "tnas-search-person-0.pt", "tnas-search-person-1.pt"]
+    for one, other in zip(whole, again):
+        assert one.test == other.test and one.found.winner == other.found.winner
+        pd.testing.assert_frame_equal(one.found.table, other.found.table)
+        pd.testing.assert_frame_equal(one.fitted.history.table(), other.fitted.history.table())
+
+
+def test_trials_are_recognised_by_window_and_not_by_trial(tnas):
+    """Windows with a fingerprint of their trial and labels without meaning."""
+    rng = np.random.default_rng(5)
+    trial = np.repeat(np.arange(16), 15)
+    X = (rng.normal(size=(16, 8, 1))[trial] + 0.2 * rng.normal(size=(len(trial), 8, 8))) / np.sqrt(8)
+    table = pd.DataFrame({"subject": "s01", "session": 1, "trial": trial})
+    labels = np.stack([rng.permutation(np.arange(16) % 2)[trial] for _ in range(3)])
+    exp = experiment(tnas, X, labels, epochs=30, patience=30, learning_rate=0.006)
+    exp = tnas.replace(exp, space=tnas.Space((12, 24), (1, 2), (1, 2), (1, 2), 8))
+    score = {}
+    for protocol in ("published", "by_trial"):
+        jobs = [tnas.Job(fold, k) for k, y in enumerate(labels)
+                for fold in tnas.person_folds(table, y, np.arange(len(y)), protocol, 4, False, k)]
+        fitted = tnas.train_supernets(exp, jobs, protocol)
+        full = tnas.extreme_genomes(exp.space)[1:]
+        score[protocol] = np.mean([tnas.Scorer(exp, one, job, "test")(full).accuracy[0] for one, job in zip(fitted, jobs)])
+    assert score["published"] > 90
+    assert abs(score["by_trial"] - 50) < 2.6 * 50 / np.sqrt(3 * 16)  # 48 labels were guessed
+
+
+# ---- settings ----
+
+@pytest.mark.parametrize("path", sorted(SETTINGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_settings_make_a_run(tnas, path):
+    values = {name: parameter.default for name, parameter in read_parameters("tnas").items()}
+    values |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    check_parameters(values, tnas.LIMITS)
+    options = [tnas.parse_options(n, values[n], float if n == "mlp_ratios" else int)
+               for n in ("embed_dims", "heads", "mlp_ratios", "depths")]
+    space = tnas.Space(*options, values["head_dim"])
+    tnas.Search(*(values[n] for n in ("population", "n_mutations", "n_crossovers", "top_k", "n_iterations")))
+    if path.stem.startswith(("deap", "dreamer")):
+        assert space == tnas.PAPER_SPACE and values["n_iterations"] == 50 and values["n_folds"] == 10
