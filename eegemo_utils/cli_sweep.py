@@ -48,7 +48,10 @@ def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path
     for run in runs:
         if run.problem:
             write_error(out / run.name, outcomes[run.name])
-    write_sweep(out, Path(arguments.file).stem, runs, outcomes)
+    try:
+        write_sweep(out, Path(arguments.file).stem, runs, outcomes)
+    except OSError as error:
+        raise ParameterError(f"{out / 'sweep.json'} cannot be written: {error}.") from error
     left = sum(outcome.status == "left" for outcome in outcomes.values())
     print(f"{len(runs)} runs, {left} to run, in {out}", flush=True)
     if not left:

@@ -124,13 +124,13 @@ def test_twenty_runs_a_dead_kernel_a_dead_worker_then_nothing_then_one(sweep, tm
 def test_each_failure_is_one_line_and_harms_nobody_else(sweep, tmp_path):
     out = tmp_path / "out"
     grid = {"then": ["end", "raise", "wait"]}
-    code, stdout, stderr = finish(sweep("--workers", 2, "--timeout", 12, grid=grid, include=[{"seed": 100}]))
+    code, stdout, stderr = finish(sweep("--workers", 2, "--timeout", 15, grid=grid, include=[{"seed": 100}]))
     assert code == 1
     lines = stderr.splitlines()
     assert len(lines) == 3 and all(line.startswith("eegemo: failed: tiny-") for line in lines), stderr
     for name, said, kind, cell in (
         ("tiny-then=raise", "In [4], section 'Work': the cell raised ValueError: no such luck", "raised", 4),
-        ("tiny-then=wait", "In [4], section 'Work': the time limit of 12 s", "timeout", 4),
+        ("tiny-then=wait", "In [4], section 'Work': the time limit of 15 s", "timeout", 4),
         ("tiny-seed=100", "Parameter 'seed' is 100, but it takes a whole number from 0 to 99", "parameters", None),
     ):
         assert [said in line for line in lines if f"failed: {name}: " in line] == [True]

@@ -29,6 +29,9 @@ SETTINGS = {
     # Dask would set its own numbers of threads and make memory allocation slow.
     "distributed.nanny.pre-spawn-environ": {},
     "distributed.worker.daemon": True,
+    # Dask would look a hundred times a second at what its processes do, which takes 6 % of a core from the runs.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
     "distributed.deploy.lost-worker-timeout": "3s",  # before a job whose worker has ended counts as gone
 }
 
