@@ -1,4 +1,4 @@
-"""Definitions of notebooks/labram.ipynb: data of every dataset, splits, the loop and its resumption, scores, settings."""
+"""Definitions of notebooks/labram.ipynb: data of every dataset, splits, the loop and its resumption, scores."""
 
 import math
 from dataclasses import replace
