@@ -243,3 +243,13 @@ def test_settings_hold_the_papers_values(nb):
         check_parameters(defaults | values, nb.LIMITS)
         if values.get("dataset") == "deap":
             assert {name: values.get(name) for name in paper} == paper, path.name
+
+
+def test_a_person_alone_is_trained_and_validated_on_their_own_rows(nb):
+    cohort = small_cohort(nb)
+    fold = nb.make_folds(cohort, "published", 3, nb.RECIPES["corrected"], 0)[0]
+    rows = np.flatnonzero(cohort.table.subject == "s1")
+    alone = nb.own_fold(fold, rows, 0)
+    assert len(alone.val) >= 2 and set(alone.test) == set(fold.test) & set(rows)
+    assert set(alone.train) | set(alone.val) == (set(fold.train) | set(fold.val)) & set(rows)
+    assert nb.own_fold(fold, fold.test, 0) is None and nb.own_fold(fold, fold.train, 0) is None
