@@ -224,7 +224,7 @@ def test_a_person_of_one_class_is_left_out_by_name(tnas, person):
 def experiment(tnas, X, Y, **changes):
     space = tnas.Space((6, 12), (1, 2), (1, 2), (1, 2), 4)
     made = tnas.Experiment(X=torch.as_tensor(X, dtype=torch.float32), Y=torch.as_tensor(Y), space=space, n_outputs=2,
-                           recipe=tnas.Recipe(), epochs=4, warmup=1, patience=4, batch_size=16, learning_rate=0.01,
+                           recipe=tnas.Recipe(), epochs=4, warmup=1, patience=4, batch_size=16, learning_rate=0.01, beta2=0.999,
                            dropout=0.0, precision="float32", at_once=30, seed=0)
     return tnas.replace(made, **changes)
 
