@@ -1,4 +1,4 @@
-"""Definitions of notebooks/tnas.ipynb: the space, its counts, slices, stacks and trees against plain implementations."""
+"""Definitions of notebooks/tnas.ipynb: space, counts, slices, stacks and trees against plain implementations."""
 
 import itertools
 
@@ -82,7 +82,7 @@ def test_genomes_are_legal_and_of_one_form(tnas):
     ({"ratios": (4, 3)}, r"ratios: one or more different.*\[4, 3\]"),
     ({"depths": (0, 1)}, r"depths: .*at least 1, please; found \[0, 1\]"),
     ({"depths": (1.5,)}, r"depths: whole numbers"),
-    ({"head_dim": 0, "heads": (5,)}, r"every width must be a multiple of every number of heads; 12 / 5, 24 / 5, 36 / 5"),
+    ({"head_dim": 0, "heads": (5,)}, r"width must be a multiple of every number of heads; 12 / 5, 24 / 5, 36 / 5"),
     ({"ratios": (0.01,)}, r"ratios: 0.01 leaves no hidden unit"),
 ])
 def test_spaces_that_cannot_be_are_named(tnas, small, change, message):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from eegemo_utils.notebooks import load_definitions
 
@@ -53,7 +54,7 @@ def test_units_of_the_score(tnas):
 
 def test_best_score_is_never_beaten_in_both(tnas, space):
     rng = np.random.default_rng(0)
-    for seed in range(20):
+    for _ in range(20):
         params = rng.integers(1000, 9000, 200)
         table = pd.DataFrame({"accuracy": rng.integers(50, 100, 200) / 1.0, "params": params})
         best = tnas.score_of(table, 1.0, 0.05).argmax()
@@ -224,11 +225,9 @@ def test_genes_of_winners(tnas, space):
 
 
 def test_scorer_evaluates_each_network_once(tnas, space):
-    import torch
-
     supernet = tnas.Supernet(space, 5, 16, 2)
-    exp = SimpleNamespace(X=torch.randn(9, 5, 16), Y=torch.tensor([[0, 1, 0, 1, 1, 0, 0, 1, 1]]), space=space, n_outputs=2,
-                          recipe=tnas.Recipe(), precision="float32")
+    exp = SimpleNamespace(X=torch.randn(9, 5, 16), Y=torch.tensor([[0, 1, 0, 1, 1, 0, 0, 1, 1]]), space=space,
+                          n_outputs=2, recipe=tnas.Recipe(), precision="float32")
     job = tnas.Job(SimpleNamespace(val=np.arange(2, 9)), 0)
     scorer, calls = tnas.Scorer(exp, tnas.Fitted(supernet, 0, None), job), []
     logits = scorer.logits

@@ -1,10 +1,10 @@
 """TNAS's stack and tree against plain code in the structure of the released AutoFormer, side by side.
 
-"one by one" is written anew as microsoft/Cream AutoFormer has it (commit 4a13c40): a supernet whose layers are told their
-sample (model/supernet_transformer.py:90-127), linear layers that take slices (model/module/Linear_super.py:35-60), and a
-search that sets each candidate and runs it on the validation windows and then on the test windows in batches, counting
-hits as it goes (evolution.py:86-110, supernet_engine.py:104-155). Its qkv bias is sliced like its weight, so that
-numbers can be compared. It trains one fold after the other.
+"one by one" is written anew as microsoft/Cream AutoFormer has it (commit 4a13c40): a supernet whose layers are told
+their sample (model/supernet_transformer.py:90-127), linear layers that slice (model/module/Linear_super.py:35-60),
+and a search that sets each candidate and runs it on the validation windows and then on the test windows in batches,
+counting hits as it goes (evolution.py:86-110, supernet_engine.py:104-155). Its qkv bias is sliced like its weight, so
+that numbers can be compared. It trains one fold after the other.
 """
 
 import copy
@@ -19,10 +19,10 @@ from eegemo_utils.notebooks import load_definitions
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 N_CHANS, N_TIMES, BATCH = 32, 128, 64
-# On a CPU a part of the work: the search's 100 candidates on an eighth of DEAP's 240 + 240 windows, and training steps
-# of 8 windows for each of 10 folds.
-N_WINDOWS = {"cpu": 30, "cuda": 240}
-N_BATCH = {"cpu": 8, "cuda": 64}
+# On a CPU a part of the work: the search's 100 candidates on 10 + 10 windows (DEAP: 240 + 240), and training steps
+# of 4 windows for each of 10 folds.
+N_WINDOWS = {"cpu": 10, "cuda": 240}
+N_BATCH = {"cpu": 4, "cuda": 64}
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +78,11 @@ class OneByOne(nn.Module):
 
     def __init__(self, space, n_outputs=2):
         super().__init__()
-        embed, width, hidden = space.embed[-1], space.heads[-1] * space.head_dim, int(space.embed[-1] * space.ratios[-1])
-        self.patch, self.head, self.norm = SuperLinear(N_TIMES, embed), SuperLinear(embed, n_outputs), SuperNorm(embed)
-        self.token, self.position = nn.Parameter(torch.zeros(1, 1, embed)), nn.Parameter(torch.zeros(1, N_CHANS + 1, embed))
+        embed, width = space.embed[-1], space.heads[-1] * space.head_dim
+        hidden = int(embed * space.ratios[-1])
+        self.patch, self.head = SuperLinear(N_TIMES, embed), SuperLinear(embed, n_outputs)
+        self.norm, self.token = SuperNorm(embed), nn.Parameter(torch.zeros(1, 1, embed))
+        self.position = nn.Parameter(torch.zeros(1, N_CHANS + 1, embed))
         self.blocks = nn.ModuleList(SuperBlock(embed, width, hidden) for _ in range(space.n_layers))
         self.n_outputs = n_outputs
 
@@ -162,7 +164,8 @@ def test_a_generation_of_100(benchmark, tnas, who, kind, device):
         return [each[0] for each in found]
 
     def tree():
-        logits = tnas.run_generation(supernet.weights(), x[0], space, genomes, n_rows=2**14 if device == "cpu" else 2**20)
+        rows = tnas.ROWS_AT_ONCE[device]
+        logits = tnas.run_generation(supernet.weights(), x[0], space, genomes, n_rows=rows)
         made = 100 * (logits.argmax(-1) == y[0]).double().mean(1)
         settle(device)
         return list(zip(made.tolist(), logits))
