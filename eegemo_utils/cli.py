@@ -1,4 +1,4 @@
-"""The command ``eegemo``: run notebooks, renew the committed ones, look at data.
+"""The command ``eegemo``: run notebooks, one or many, renew the committed ones, look at data.
 
 Exit codes: 0 all well; 1 a notebook raised, a disk was full, or data did not pass its check; 2 a mistake in
 the command, found before anything ran; 124 the time limit; 130 interrupted; 138 the kernel died (worth
@@ -14,9 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
+from .cli_corpus import add_corpus
 from .cli_data import add_data
+from .cli_report import add_report
+from .cli_sweep import add_sweep
 from .notebooks import (
     NotebookError,
     ParameterError,
@@ -27,41 +28,9 @@ from .notebooks import (
     notebook_path,
     read_parameters,
 )
+from .settings import read_settings
 
 EXIT_CODES = {"time limit": 124, "interrupted": 130, "killed": 138}
-
-
-class OneValueEach(yaml.SafeLoader):
-    """YAML as data in which no name stands twice; plain YAML would keep the last one in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Return a mapping, or raise for a name that stands twice in it."""
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            names = [key.value for key, _ in node.value]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise yaml.YAMLError(f"{twice!r} is set twice{node.start_mark}")
-        return mapping
-
-
-def read_settings(path: str) -> dict[str, object]:
-    """Return the parameters that a settings file holds.
-
-    Raises
-    ------
-    ParameterError
-        When there is no such file, it is no YAML, or it is not one ``name: value`` a line, each name once.
-    """
-    try:
-        settings = yaml.load(Path(path).read_text(encoding="utf-8"), OneValueEach)
-    except OSError as error:
-        raise ParameterError(f"The settings file {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"The settings file {path} is not YAML: {reason}") from error
-    if not isinstance(settings, dict):
-        raise ParameterError(f"The settings file {path} holds no parameters; write `name: value` lines.")
-    return {str(name): value for name, value in settings.items()}
 
 
 def given_parameters(arguments: argparse.Namespace) -> dict[str, object]:
@@ -185,6 +154,9 @@ def command_line() -> argparse.ArgumentParser:
     refresh.add_argument("papers", nargs="*", metavar="PAPER", help="by default all")
     refresh.set_defaults(command=renew)
     add_data(commands)
+    add_sweep(commands, positive)
+    add_report(commands)
+    add_corpus(commands)
     return parser
 
 

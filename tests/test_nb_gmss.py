@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 
+import mne
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,14 @@ from torch_geometric.nn import ChebConv
 
 from eegemo_utils import splits, training
 from eegemo_utils.montage import SEED_62, make_info, seed_graph
-from eegemo_utils.notebooks import check_parameters, load_definitions, notebook_path, read_parameters
+from eegemo_utils.notebooks import (
+    ParameterError,
+    cast_parameters,
+    check_parameters,
+    load_definitions,
+    notebook_path,
+    read_parameters,
+)
 
 SETTINGS = notebook_path("gmss").parent / "settings" / "gmss"
 
@@ -26,7 +34,7 @@ def gmss():
 
 @pytest.fixture(scope="module")
 def released(gmss):
-    return gmss.choose_permutations(10, 128, "mean")
+    return gmss.choose_permutations(10, 128)
 
 
 def count(module):
@@ -107,11 +115,17 @@ def test_permutation_set_is_the_released_file(gmss, released):
     assert set(counts) == {12, 13} and len(np.unique(released, axis=0)) == 128
 
 
-def test_max_min_set_is_further_apart(gmss):
-    rows = gmss.choose_permutations(10, 128, "min")
+def test_second_set_is_further_apart(gmss):
+    rows = gmss.choose_permutations(10, 128, at_least=7)
     distances = gmss.hamming(rows)
     assert distances.min() == 7 and distances.mean() == pytest.approx(9.06988, abs=1e-5)
-    assert rows[1].tolist() == list(range(10))
+    assert rows[1].tolist() == list(range(10)) and len(np.unique(rows, axis=0)) == 128
+
+
+def test_fewer_permutations_where_there_are_no_more(gmss):
+    assert len(gmss.choose_permutations(3, 128)) == 6 and len(gmss.choose_permutations(1, 128)) == 1
+    apart = gmss.choose_permutations(5, 128, at_least=5)
+    assert len(apart) == 5 and (gmss.hamming(apart) == 5).all()
 
 
 def test_all_permutations_are_lexicographic(gmss):
@@ -217,7 +231,7 @@ N_CHANS, N_BANDS = 62, 5
 def exp(gmss):
     torch.manual_seed(0)
     X = torch.randn(96, N_CHANS, N_BANDS) + 1.5 * nn.functional.one_hot(torch.arange(96) % 3, 5)[:, None]
-    orders = gmss.choose_permutations(5, 128, "mean")
+    orders = gmss.choose_permutations(5, 128)
     regions = [np.arange(62)[k::5] for k in range(5)]
     table = gmss.spatial_table(regions, orders)
     return gmss.Experiment(
@@ -236,7 +250,7 @@ def flags(gmss):
     return [gmss.Recipe(), *(gmss.Recipe(**{name: True}) for name in gmss.FLAGS), gmss.RECIPES["official"]]
 
 
-@pytest.mark.parametrize("k", range(15))
+@pytest.mark.parametrize("k", range(17))
 @pytest.mark.parametrize("mode", ["supervised", "unsupervised"])
 def test_every_recipe_trains_in_both_modes(gmss, exp, mode, k):
     recipe = flags(gmss)[k]
@@ -244,7 +258,8 @@ def test_every_recipe_trains_in_both_modes(gmss, exp, mode, k):
     runs = [gmss.Run(fold()), gmss.Run(fold(first=48), 1)]
     found = gmss.MODES[mode](exp, runs, recipe)
     assert all(0 <= one.accuracy <= 1 and torch.isfinite(one.model.log).all() for one in found)
-    assert [len(one.test) for one in found] == [8 if recipe.drop_last else 12] * 2
+    short = recipe.drop_last and mode == "unsupervised"
+    assert [len(one.test) for one in found] == [8 if short else 12] * 2
     trained = found[0].model.scales
     assert (trained == 1).all() if recipe.fixed_weights else (trained != 1).any()
 
@@ -268,7 +283,7 @@ def test_every_flag_of_the_objective_changes_the_training(gmss, exp):
 
 
 def test_there_is_a_flag_for_each_recipe(gmss):
-    assert len(flags(gmss)) == 15 and all(vars(gmss.RECIPES["official"]).values())
+    assert len(flags(gmss)) == 17 and all(vars(gmss.RECIPES["official"]).values())
     assert gmss.OBJECTIVE_FLAGS + gmss.SCORE_FLAGS + ["unfrozen"] == gmss.FLAGS
 
 
@@ -283,10 +298,10 @@ def test_supervised_mode_overfits_one_batch(gmss, exp):
 
 
 def test_jigsaws_and_contrast_can_be_learned(gmss, exp):
-    """Few permutations, one batch: all three label-free losses fall far below guessing."""
-    exp = gmss.replace(exp, epochs=400, batch_size=16, learning_rate=0.01, n_hidden=64, n_filters=16,
+    """Few permutations, few windows: all three label-free losses fall far below guessing."""
+    exp = gmss.replace(exp, epochs=100, batch_size=16, learning_rate=0.01, n_hidden=64, n_filters=16,
                        bands=exp.bands[[0, 30, 90]], regions={"corrected": exp.regions["corrected"][[0, 40, 80, 110]]})
-    split = splits.Split("x", "published", np.arange(16), np.arange(0), np.arange(16, 32))
+    split = splits.Split("x", "published", np.arange(64), np.arange(0), np.arange(64, 80))
     table = gmss.curves(gmss.pretrain(exp, [gmss.Run(split)], gmss.Recipe())).iloc[-20:].mean()
     assert table["frequency accuracy"] > 0.7 and table["spatial accuracy"] > 0.6
     assert table["contrastive loss"] < 0.9 * gmss.contrastive_levels(4, 4, 0.5)["all views alike"]
@@ -381,10 +396,35 @@ def test_zscores_are_of_training_windows(gmss, exp):
 
 
 def test_drop_last_fails_as_the_released_code_does(gmss):
-    with pytest.raises(ValueError, match="241 windows, less than a batch of 256.*UnboundLocalError.*drop_last=False"):
-        gmss.scored_rows(np.arange(241), gmss.Recipe(drop_last=True), 256)
+    for flag in ("drop_last", "redrawn_test"):
+        with pytest.raises(ValueError, match="241 windows, less than a batch of 256.*UnboundLocalError.*corrected"):
+            gmss.scored_rows(np.arange(241), gmss.Recipe(**{flag: True}), 256)
     assert len(gmss.scored_rows(np.arange(1384), gmss.Recipe(drop_last=True), 256)) == 1280
+    assert gmss.n_scored(1384, gmss.Recipe(redrawn_test=True), 256) == 1280
+    assert len(gmss.scored_rows(np.arange(1384), gmss.Recipe(redrawn_test=True), 256)) == 1384
     assert len(gmss.scored_rows(np.arange(241), gmss.Recipe(), 256)) == 241
+
+
+def test_redrawn_test_windows_are_a_draw_without_replacement(gmss):
+    drawn = np.array([gmss.redrawn([0.0, 0.7, 1.0], 100, 80, [seed]) for seed in range(400)])
+    assert (drawn[:, 0] == 0).all() and (drawn[:, 2] == 1).all()
+    assert drawn[:, 1].mean() == pytest.approx(0.7, abs=0.01)
+    expected = math.sqrt(0.7 * 0.3 / 80 * 20 / 99)  # of 80 out of 100; with replacement it would be 0.051
+    assert drawn[:, 1].std() == pytest.approx(expected, rel=0.15)
+
+
+def test_best_of_runs_keeps_the_better_of_two(gmss, exp):
+    runs = [gmss.Run(fold()), gmss.Run(fold(first=48), 5)]
+    again = [gmss.replace(run, random_state=run.random_state + k) for run in runs for k in (0, 1000)]
+    each = [one.accuracy for one in gmss.train_joint(exp, again, gmss.Recipe())]
+    best = [one.accuracy for one in gmss.train_joint(exp, runs, gmss.Recipe(best_of_runs=True))]
+    assert best == [max(each[:2]), max(each[2:])] and gmss.N_REPEATS == 2
+
+
+def test_each_script_has_its_own_quirks(gmss):
+    joint, pretraining = (gmss.for_mode(gmss.RECIPES["official"], mode) for mode in gmss.MODES)
+    off = [{name for name, on in vars(recipe).items() if not on} for recipe in (joint, pretraining)]
+    assert off == [{"one_view", "drop_last", "unfrozen"}, {"frozen_views", "best_of_runs", "redrawn_test"}]
 
 
 def test_best_two_of_three_sessions(gmss):
@@ -420,39 +460,73 @@ def test_folds_are_the_papers(gmss, honest):
     assert (moved.test == new[0].test + 1000).all() and moved.protocol == "by_subject"
 
 
-def test_meaningless_labels_belong_to_trials_and_keep_each_sessions_counts(gmss):
+def test_meaningless_labels_stay_in_their_part(gmss):
+    """Each part of each session keeps its counts, so that chance is chance whatever the split."""
     table = seed_table()
     y = table.label.map({"n": 0, "p": 1, "q": 2}).to_numpy()
     folds = gmss.dependent_folds(table, "simulated", True, 5, 0)
-    drawn = gmss.meaningless_labels(table, y, folds, np.random.default_rng(0))
-    keys = [table.subject, table.session]
-    assert (pd.Series(drawn).groupby([*keys, table.trial]).nunique() == 1).all() and (drawn != y).mean() > 0.3
-    assert (pd.Series(drawn).groupby(keys).value_counts() == 5 * 4).all()
-    assert all(set(drawn[f.train]) == {0, 1, 2} for f in folds)
-    one_class = splits.Split("x", "published", np.arange(4), np.arange(0), np.arange(4, 8))
-    with pytest.raises(ValueError, match="more trials are needed"):
-        gmss.meaningless_labels(table, y, [one_class], np.random.default_rng(0))
+    runs = gmss.meaningless_runs(table, y, folds, 2, 0)
+    assert len(runs) == 2 * len(folds) and (runs[0].y != runs[-1].y).any() and runs[0].y is runs[1].y
+    for run in runs:
+        assert (run.y != y).any()
+        for rows in (run.fold.train, run.fold.val, run.fold.test):
+            assert np.array_equal(np.bincount(run.y[rows]), np.bincount(y[rows]))
+    both = gmss.part_of(table, [*folds, gmss.independent_folds(table, "simulated", True, 5, 0)[0]])
+    assert set(both) == {"several", "train", "val", "test"} or set(both) == {"several"}
+
+
+def test_labels_of_a_run_are_trained_and_scored_on(gmss, exp):
+    """A run with its own labels is the run of a dataset with these."""
+    other = (exp.y + 1) % 3
+    for mode, train in gmss.MODES.items():
+        own = train(exp, [gmss.Run(fold(), y=other)], gmss.Recipe())[0]
+        theirs = train(gmss.replace(exp, y=other), [gmss.Run(fold())], gmss.Recipe())[0]
+        assert own.accuracy == theirs.accuracy and own.history.equals(theirs.history), mode
 
 
 def test_bug_audit_compares_with_the_corrected_recipe(gmss, exp):
-    runs = [gmss.Run(fold(f"subject 1, session {k}")) for k in range(3)]
-    values = {gmss.Recipe(): [0.5, 0.5, 0.8], gmss.Recipe(drop_last=True): [0.6, 0.7, 0.8]}
+    runs = [gmss.Run(fold(f"subject 1, session {k}"), seed) for k in range(3) for seed in (0, 1)]
+    values = {gmss.Recipe(): [0.5, 0.5, 0.5, 0.5, 0.8, 0.8],
+              gmss.Recipe(drop_last=True): [0.6, 0.6, 0.7, 0.7, 0.9, 0.9],
+              gmss.Recipe(double_last=True): [0.4, 0.4, 0.7, 0.7, 0.8, 0.8]}
 
     def train(exp, runs, recipe):
-        return [gmss.Result(v, None, None, None, None) for v in values.get(recipe, [0.5, 0.9, 0.9])]
+        return [gmss.Result(v, None, None, None, None) for v in values.get(recipe, [0.5, 0.5, 0.9, 0.9, 0.9, 0.9])]
 
-    names = ["drop_last", "best_sessions"]
+    names = ["double_last", "drop_last", "best_sessions"]
     too_few = gmss.audit_flags(exp, runs, names, train)
     assert "drop_last" not in too_few.index and too_few.accuracy["official"] == pytest.approx(0.9)
     table = gmss.audit_flags(gmss.replace(exp, batch_size=8), runs, names, train)
-    assert table.index.tolist() == ["corrected", "drop_last", "best_sessions", "official"]
-    assert table.accuracy["drop_last"] == pytest.approx(0.7) and table.change["drop_last"] == pytest.approx(0.1)
-    assert table.low["drop_last"] >= 0 and table.high["drop_last"] <= 0.2 and np.isnan(table.low["best_sessions"])
+    assert table.index.tolist() == ["corrected", *names, "official"]
+    assert table.accuracy["drop_last"] == pytest.approx(2.2 / 3) and table.change["drop_last"] == pytest.approx(0.4 / 3)
+    assert table.change["best_sessions"] == pytest.approx(0.05)  # the last two of three against all
+    assert table.low["drop_last"] > 0 > table.low["double_last"] and pd.isna(table.low["best_sessions"])
+    assert table.reading.tolist()[1:4] == ["noise", "changes the score", "chosen by the score"]
 
 
 def test_a_class_missing_from_training_is_named(gmss):
     with pytest.raises(ValueError, match=r"subject 1, session 1 trains without class \[2\]"):
-        gmss.check_classes([fold()], np.arange(48) % 2, 3)
+        gmss.check_folds([fold()], np.arange(48) % 2, 3, 8)
+
+
+def test_a_batch_larger_than_the_data_is_named(gmss):
+    gmss.check_folds([fold()], np.arange(48) % 3, 3, 30)
+    with pytest.raises(ValueError, match="batch_size 31 is larger than the training part of subject 1, .*30 windows"):
+        gmss.check_folds([fold()], np.arange(48) % 3, 3, 31)
+
+
+def test_a_cap_without_positions_is_named(gmss):
+    info = mne.create_info(["Fp1", "XX"], 128.0, "eeg")
+    with pytest.raises(ValueError, match="no position for Fp1, XX: set a montage"):
+        gmss.make_graph(info)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("order", 0), ("order", 11), ("temperature", 0.0), ("temperature", -1.0), ("n_views", 1), ("batch_size", 0),
+    ("protocol", "by_person"), ("mode", "semi"), ("dataset", "SEED"), ("epochs", 0), ("recipe", "fixed")])
+def test_bad_parameters_are_named_before_anything_runs(name, value):
+    with pytest.raises(ParameterError, match=f"Parameter '{name}' is {value!r}, but it takes"):
+        cast_parameters("gmss", {name: value})
 
 
 @pytest.mark.parametrize("path", sorted(SETTINGS.glob("*.yaml")), ids=lambda path: path.stem)

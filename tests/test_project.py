@@ -99,7 +99,7 @@ def test_public_names_say_what_they_are(path):
 def test_no_file_names_a_place_of_one_machine():
     places = re.compile(r"/(?:work|farm|root|home/\w)/[\w./-]*|/tmp/\w+|\.\./shared|[A-Z]:\\\\Users")
     found = {}
-    binary = (".png", ".npz", ".npy", ".gz")
+    binary = (".png", ".npz", ".npy", ".gz", ".pt")
     for path in tracked():
         if relative(path).startswith(".ci/") or path.suffix in binary or path == Path(__file__).resolve():
             continue

@@ -338,6 +338,31 @@ def test_a_failed_write_leaves_the_old_checkpoint(problem, tmp_path, monkeypatch
         assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(("seconds", "saved"), [(0.01, 12), (2.0, 2)])
+def test_slow_checkpoints_are_written_less_often(problem, tmp_path, monkeypatch, seconds, saved):
+    """An epoch takes a second on this clock; the last save, of the finished training, is always made."""
+    clock, saves = [100.0], []
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(training.checkpoints, name)
+
+        def save(self, path, state):
+            clock[0] += seconds
+            saves.append(state["epoch"])
+
+    monkeypatch.setattr(training.loop, "checkpoints", Slow())
+    monkeypatch.setattr(training.loop.time, "monotonic", lambda: clock[0])
+
+    def second(model, x, y):
+        clock[0] += 1 / 4 if model.training else 0
+        return training.classification(model, x, y)
+
+    X, y, train, _ = problem
+    fit(network(), X, y, train[:16], epochs=11, batch_size=4, objective=second, checkpoint=tmp_path / "one.pt")
+    assert saves == ([*range(1, 12), None] if saved == 12 else [1, None])
+
+
 def test_several_inputs_and_other_targets(problem):
     X, y, train, val = problem
 

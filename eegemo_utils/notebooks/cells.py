@@ -7,8 +7,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+if TYPE_CHECKING:
+    import nbformat
 
 HEADING = re.compile(r"^#{1,2}\s+(.+?)\s*$")
 
@@ -88,6 +90,8 @@ def notebook_path(notebook: str | Path) -> Path:
 
 def read_notebook(notebook: str | Path) -> nbformat.NotebookNode:
     """Read a notebook file as nbformat 4; a file that is not one is a NotebookError."""
+    import nbformat  # late: its validator takes two seconds, and a running notebook reads no other one
+
     path = notebook_path(notebook)
     try:
         return nbformat.read(path, as_version=4)

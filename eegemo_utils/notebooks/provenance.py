@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -16,6 +17,7 @@ import psutil
 from .metrics import markdown_table, read_outputs, show
 
 MIME = "application/vnd.eegemo.provenance+json"
+NOT_IN_RESULTS = ("__main__", "cli", "runs/", "sweep/", "collect", "report/")
 PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "pandas", "scikit-learn", "mne")
 
 
@@ -33,6 +35,20 @@ def git_commit() -> str | None:
         return git("rev-parse", "--short=12", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def package_fingerprint() -> str:
+    """Return a digest of the code of this package that a notebook can use.
+
+    What only starts runs or shows them (``NOT_IN_RESULTS``) is left out: a change there changes no result.
+    """
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if not name.startswith(NOT_IN_RESULTS):
+            digest.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def processor() -> str:

@@ -48,11 +48,14 @@ class RunError(RuntimeError):
     status : str
         "failed" (a cell raised), "killed" (the kernel died), "time limit", "interrupted", "disk" or
         "no kernel".
+    cell : int or None
+        Which code cell it was, counted from 1; None before the first.
     """
 
-    def __init__(self, message: str, status: str) -> None:
+    def __init__(self, message: str, status: str, cell: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.cell = cell
 
 
 @dataclass
@@ -240,20 +243,21 @@ def explain(error: BaseException, source: Path, watch: Watch, kernel_log: str) -
     where = f"{source.name}, {place}"
     after = f"after {watch.seconds:.0f} s"
     if isinstance(error, KeyboardInterrupt):
-        return RunError(f"{where}: interrupted {after}. Run it again to go on.", "interrupted")
+        return RunError(f"{where}: interrupted {after}. Run it again to go on.", "interrupted", watch.cell)
     if isinstance(error, papermill.PapermillExecutionError):
         line = COLOUR.sub("", f"{error.ename}: {error.evalue}").strip()
-        return RunError(f"{where}: the cell raised {line}", "failed")
+        return RunError(f"{where}: the cell raised {line}", "failed", watch.cell)
     if isinstance(error, CellTimeoutError) or (isinstance(error, RuntimeError) and watch.is_over):
         limit = f"the time limit of {watch.time_limit:g} s for the whole run was reached"
-        return RunError(f"{where}: {limit}. Give it more, or choose smaller parameters.", "time limit")
+        return RunError(f"{where}: {limit}. Give it more, or choose smaller parameters.", "time limit", watch.cell)
     if isinstance(error, DeadKernelError):
-        said = " ".join(kernel_log.split())[-300:]
+        words = [line for line in kernel_log.splitlines() if not line.startswith("[IPKernelApp]")]  # how it was set up
+        said = " ".join(" ".join(words).split())[-300:]
         last = f" Its last words: {said}" if said else ""
         advice = "Most often memory has run out: try smaller parameters, close other programs, run it again."
-        return RunError(f"{where}: the kernel died {after}. {advice}{last}", "killed")
+        return RunError(f"{where}: the kernel died {after}. {advice}{last}", "killed", watch.cell)
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         advice = "Make room on that disk" if full else "See to it"
-        return RunError(f"{where}: could not write: {error}. {advice} and run it again.", "disk")
-    return RunError(f"{where}: no answer from the kernel: {error}", "no kernel")
+        return RunError(f"{where}: could not write: {error}. {advice} and run it again.", "disk", watch.cell)
+    return RunError(f"{where}: no answer from the kernel: {error}", "no kernel", watch.cell)

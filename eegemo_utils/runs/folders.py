@@ -32,6 +32,10 @@ LOCK = ".lock"  # held while a run works in the folder; the system lets go of it
 KEPT = ("previous", "checkpoints", LOCK)
 
 
+class FolderInUse(ParameterError):
+    """A folder in which another run is at work."""
+
+
 def write_json(path: Path, content: object) -> None:
     """Write JSON whole or not at all."""
     temporary = path.with_name(path.name + ".partial")
@@ -108,14 +112,14 @@ class RunFolder:
 
         Raises
         ------
-        ParameterError
+        FolderInUse
             When another run is at work in the folder.
         """
         self.out.mkdir(parents=True, exist_ok=True)
         try:
             self.lock.acquire()
         except Timeout:
-            raise ParameterError(f"Another run is at work in {self.out}. Wait for it, or give --out.") from None
+            raise FolderInUse(f"Another run is at work in {self.out}. Wait for it, or give --out.") from None
         self.before = read_marker(self.out)  # again, now that nobody else writes it
         self.set_aside()
         self.partial.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..notebooks import cast_parameters, notebook_path, read_metrics, read_parameters, read_provenance
+from ..notebooks.provenance import package_fingerprint
 from .engine import RunError, Watch, execute, explain
 from .folders import RunFolder
 
@@ -84,11 +85,12 @@ def run_notebook(
     everything = {name: parameter.default for name, parameter in read_parameters(source).items()} | given
     folder = RunFolder(Path(out) if out else Path("runs", source.stem), source, everything)
     watch = Watch(progress, time_limit)
+    fingerprint = package_fingerprint()  # before: the code may be edited while a long run goes on
     try:
         if folder.begin():
             progress(f"  going on from the checkpoints in {folder.checkpoints}")
         execute(source, folder.partial, watch, parameters=given, out=folder.out)
-        return finished(folder, watch, everything)
+        return finished(folder, watch, everything, fingerprint)
     except RunError as error:
         raise given_up(error, folder) from error.__cause__
     except OSError as error:
@@ -97,14 +99,13 @@ def run_notebook(
         folder.release()
 
 
-def finished(folder: RunFolder, watch: Watch, parameters: dict[str, object]) -> RunResult:
+def finished(folder: RunFolder, watch: Watch, parameters: dict[str, object], fingerprint: str) -> RunResult:
     """Write the summary of a run that reached its end, and tell its time and memory."""
     name, metrics = folder.finished.stem, read_metrics(folder.partial)
     cost = {"seconds": round(watch.seconds, 1), "peak_memory_mb": watch.peak_memory_mb}
     provenance = read_provenance(folder.partial)
-    folder.finish(
-        {"notebook": name, "metrics": metrics, "parameters": parameters, "provenance": provenance, **cost}
-    )
+    made_by = {"provenance": provenance, "fingerprint": fingerprint}
+    folder.finish({"notebook": name, "metrics": metrics, "parameters": parameters, **made_by, **cost})
     memory = f", {watch.peak_memory_mb} MB at most" if watch.peak_memory_mb else ""
     watch.progress(f"  finished in {watch.seconds:.1f} s{memory}: {folder.finished}")
     return RunResult(name, "finished", folder.finished, metrics, parameters=parameters, **cost)
@@ -122,7 +123,7 @@ def given_up(error: RunError, folder: RunFolder) -> RunError:
         left += f" Training goes on from {folder.checkpoints} when it is run again."
     if (folder.out / "previous").is_dir():
         left += f" The last finished run is in {folder.out / 'previous'}."
-    return RunError(f"{error}{left}", error.status)
+    return RunError(f"{error}{left}", error.status, error.cell)
 
 
 def results_table(results: Sequence[RunResult]) -> str:

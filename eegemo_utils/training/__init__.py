@@ -7,7 +7,8 @@ from .history import History
 from .many import fit_many, predict_many
 from .objectives import classification
 from .parameters import count_parameters
+from .plateau import Plateau
 from .seeds import seed_everything
 
-__all__ = ["History", "autocast", "checkpoint_path", "choose_device", "classification", "count_parameters", "fit",
-           "fit_many", "predict", "predict_many", "seed_everything"]
+__all__ = ["History", "Plateau", "autocast", "checkpoint_path", "choose_device", "classification", "count_parameters",
+           "fit", "fit_many", "predict", "predict_many", "seed_everything"]

@@ -13,6 +13,7 @@ from .device import autocast
 from .history import History
 from .loop import Loop, Settings
 from .objectives import call_model, classification, count_hits
+from .plateau import Plateau
 
 
 class _Single:
@@ -30,9 +31,10 @@ class _Single:
 
 def fit(model: nn.Module, X, y, train, val=None, *, epochs: int, objective: Callable = classification,
         batch_size: int = 32, learning_rate: float = 1e-3, optimizer: Callable | None = None,
-        schedule: Callable | None = None, patience: int | None = None, precision: str = "float32",
-        seed: int = 0, grad_clip: float | None = None, checkpoint: Path | None = None,
-        progress: bool = False, name: str = "") -> History:
+        schedule: Callable | None = None, patience: int | None = None, plateau: Plateau | None = None,
+        keep_start: bool = False, keep_last: bool = False, precision: str = "float32", seed: int = 0,
+        grad_clip: float | None = None, checkpoint: Path | None = None, progress: bool = False,
+        name: str = "") -> History:
     """Train `model` in place, on the device where it is.
 
     The data is moved to that device once and batches are taken by indexing. Batch order comes from
@@ -57,15 +59,22 @@ def fit(model: nn.Module, X, y, train, val=None, *, epochs: int, objective: Call
     patience : int, optional
         Stop after so many epochs without a lower validation loss; the weights of the epoch with the
         lowest come back, also when the epochs run out. None: all epochs, last weights.
+    plateau : Plateau, optional
+        Lowers the learning rate of each model where its validation loss does not fall; in place of `schedule`.
+    keep_start : bool
+        The weights before the first epoch count as the best so far, on the validation rows.
+    keep_last : bool
+        `History.last_weights` holds the last epoch's weights beside the best ones that come back.
     precision : {"float32", "bf16", "fp16"}
         Autocast; fp16 (CUDA only) scales the loss.
     seed : int
     grad_clip : float, optional
         Largest allowed norm of the gradient.
     checkpoint : Path, optional
-        Kept up to date after each epoch. The same call again goes on from it and ends with the same
-        weights and history, bit for bit, as a run that was not interrupted; after a finished one it
-        returns at once. A checkpoint of another training is reported and replaced.
+        Kept up to date after each epoch; large ones less often, so that they take a tenth of the time at
+        most. The same call again goes on from it and ends with the same weights and history, bit for bit,
+        as a run that was not interrupted; after a finished one it returns at once. A checkpoint of another
+        training is reported and replaced.
     progress : bool
         Print about ten lines over the whole training.
     name : str
@@ -80,10 +89,10 @@ def fit(model: nn.Module, X, y, train, val=None, *, epochs: int, objective: Call
     ValueError
         A setting or row number out of range; `patience` without validation rows.
     """
-    settings = Settings(epochs, objective, batch_size, learning_rate, optimizer, schedule, patience,
-                        precision, grad_clip, checkpoint, progress, name)
+    settings = Settings(epochs, objective, batch_size, learning_rate, optimizer, schedule, patience, plateau,
+                        keep_start, keep_last, precision, grad_clip, checkpoint, progress, name)
     X, y = prepared(X, y, model)
-    trains, vals = checked_rows([train], [val], n_rows(X), patience)
+    trains, vals = checked_rows([train], [val], n_rows(X), patience, plateau)
     loop = Loop([model], _Single(model, X, y, objective), trains, vals, [seed], settings)
     return loop.run(loop.fingerprint([seed], X, y) if checkpoint else "")[0]
 
@@ -130,11 +139,11 @@ def prepared(X, y, model: nn.Module):
     return on_device(X, weight.device, weight.dtype), on_device(y, weight.device, weight.dtype, labels=True)
 
 
-def checked_rows(trains, vals, n: int, patience: int | None):
+def checked_rows(trains, vals, n: int, patience: int | None, plateau: Plateau | None = None):
     """Row numbers of each model's training and validation part (None where there is none)."""
     trains = [row_numbers(rows, n, "train") for rows in trains]
     vals = [None if rows is None or len(rows) == 0 else row_numbers(rows, n, "val") for rows in vals]
-    if patience is not None and any(rows is None for rows in vals):
-        raise ValueError("patience watches the validation loss, but there are no validation rows: "
-                         "give val, or patience=None")
+    if (patience is not None or plateau) and any(rows is None for rows in vals):
+        raise ValueError("patience and plateau watch the validation loss, but there are no validation rows: "
+                         "give val, or neither")
     return trains, vals

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
@@ -15,7 +16,9 @@ from .data import stack_rows, steps
 from .device import autocast
 from .history import Tracker, copy_state, load_state, model_state
 from .objectives import classification
+from .plateau import Plateau
 
+SHARE, QUICK = 0.1, 0.1  # checkpoints take a tenth of the time at most; under 0.1 s they are always written
 EVALUATION_FACTOR = 4  # without saved activations a batch this much larger needs no more memory
 
 
@@ -30,6 +33,9 @@ class Settings:
     optimizer: Callable | None = None
     schedule: Callable | None = None
     patience: int | None = None
+    plateau: Plateau | None = None
+    keep_start: bool = False
+    keep_last: bool = False
     precision: str = "float32"
     grad_clip: float | None = None
     checkpoint: Path | None = None
@@ -45,6 +51,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be above 0, found {value!r}")
+        if self.patience is None and (self.keep_start or (self.plateau and self.plateau.go_back)):
+            raise ValueError("keep_start and a plateau that goes back need the best weights: give a patience")
+        if self.plateau and self.schedule:
+            raise ValueError("a schedule sets all models' rates, a plateau each model's own: give one of them")
 
 
 class Loop:
@@ -68,13 +78,15 @@ class Loop:
         self.trains = trains
         self.vals = [None if val is None else val.to(self.device) for val in vals]
         self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.trackers = [Tracker(settings.patience) for _ in models]
+        self.trackers = [Tracker(settings.patience, settings.plateau, settings.keep_last) for _ in models]
         self.weights = [[p for p in model.parameters() if p.requires_grad] for model in models]
-        self.optimizer = self._make_optimizer([p for weights in self.weights for p in weights])
+        groups = [{"params": weights} for weights in self.weights]  # so that each model can have its own rate
+        self.optimizer = self._make_optimizer(groups if settings.plateau else [p for w in self.weights for p in w])
         self.schedule = settings.schedule(self.optimizer) if settings.schedule else None
         self.autocast = autocast(self.device, settings.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
         self._numbers: dict[tuple, torch.Tensor] = {}
+        self.next_save = 0.0  # on the clock of time.monotonic
 
     def _make_optimizer(self, weights):
         settings = self.settings
@@ -89,13 +101,15 @@ class Loop:
         if saved:
             first = self._restore(saved)
         if not (saved and saved["finished"]):
+            if self.settings.keep_start and not saved:
+                self._keep_start()
             for epoch in range(first, self.settings.epochs + 1):
                 active = [k for k, tracker in enumerate(self.trackers) if not tracker.done]
                 if not active:
                     break
                 self._epoch(epoch, active)
                 if path:
-                    checkpoints.save(path, self._state(mark, epoch))
+                    self._save(path, mark, epoch)
             for model, tracker in zip(self.models, self.trackers, strict=True):
                 tracker.restore(model)
                 tracker.best = None
@@ -104,8 +118,22 @@ class Loop:
         self.engine.train(False)
         return [tracker.history for tracker in self.trackers]
 
+    def _keep_start(self):
+        self.engine.train(False)
+        for k, (loss, _) in enumerate(self._validate(range(len(self.models))).tolist()):
+            self.trackers[k].keep_start(loss / len(self.vals[k]), self.models[k])
+
+    def _save(self, path, mark, epoch):
+        """Write a checkpoint, unless the last one took long and is not old."""
+        begun = time.monotonic()
+        if begun < self.next_save:
+            return
+        checkpoints.save(path, self._state(mark, epoch))
+        now = time.monotonic()
+        self.next_save = now + (now - begun) / SHARE if now - begun > QUICK else now
+
     def _epoch(self, epoch, active):
-        rate = self.optimizer.param_groups[0]["lr"]
+        rates = self._rates()
         self.engine.train(True)
         fitted = self._fit_batches(active)
         self.engine.train(False)
@@ -117,10 +145,24 @@ class Loop:
             (loss, hits), (val_loss, val_hits) = totals[0][k], totals[1][k]
             n, n_val = len(self.trains[k]), len(self.vals[k]) if self.vals[k] is not None else math.nan
             row = {"epoch": epoch, "loss": loss / n, "accuracy": hits / n, "val_loss": val_loss / n_val,
-                   "val_accuracy": val_hits / n_val, "learning_rate": rate}
-            self.trackers[k].update(row, self.models[k], self.settings.name)
+                   "val_accuracy": val_hits / n_val, "learning_rate": rates[k]}
+            tracker = self.trackers[k]
+            tracker.update(row, self.models[k], self.settings.name)
+            if tracker.watch and tracker.watch.falls(row["val_loss"]):
+                self._lower(k, tracker)
         if self.settings.progress:
             self._print(epoch, active)
+
+    def _rates(self) -> list[float]:
+        """Learning rate of each model."""
+        groups = self.optimizer.param_groups
+        return [groups[k if self.settings.plateau else 0]["lr"] for k in range(len(self.models))]
+
+    def _lower(self, k, tracker):
+        plateau = self.settings.plateau
+        self.optimizer.param_groups[k]["lr"] *= plateau.factor
+        if plateau.go_back:
+            tracker.restore_best(self.models[k])
 
     def _fit_batches(self, active):
         totals = self._zeros()
@@ -168,7 +210,8 @@ class Loop:
         s = self.settings
         groups = [{key: value for key, value in group.items() if key != "params"}
                   for group in self.optimizer.param_groups]
-        how = [s.epochs, s.batch_size, s.learning_rate, s.patience, s.precision, s.grad_clip, s.objective,
+        rule = [s.patience, astuple(s.plateau) if s.plateau else None, s.keep_start, s.keep_last]
+        how = [s.epochs, s.batch_size, s.learning_rate, rule, s.precision, s.grad_clip, s.objective,
                s.optimizer, s.schedule, type(self.optimizer), groups, self.device.type]
         return checkpoints.fingerprint(how, list(seeds), self.trains, self.vals,
                                        [model_state(model) for model in self.models], X, y)

@@ -117,7 +117,7 @@ def fit_many(models: Sequence[nn.Module], X, y, trains: Sequence, vals: Sequence
         raise ValueError(f"one model, train, val and seed each: found {len(models)} models, "
                          f"{len(trains)} trains, {len(vals)} vals, {len(seeds)} seeds")
     X, y = prepared(X, y, models[0])
-    trains, vals = checked_rows(trains, vals, n_rows(X), options.patience)
+    trains, vals = checked_rows(trains, vals, n_rows(X), options.patience, options.plateau)
     loop = Loop(models, _Engine(models, X, y, options.objective), trains, vals, seeds, options)
     return loop.run(loop.fingerprint(seeds, X, y) if options.checkpoint else "")
 

@@ -33,9 +33,14 @@ def classification(model, x, y):
 
 
 def count_hits(outputs, y) -> torch.Tensor:
-    """Number of rows whose largest logit is the label; NaN where outputs are not class logits."""
-    logits = isinstance(outputs, torch.Tensor) and outputs.ndim == 2
-    if logits and isinstance(y, torch.Tensor) and y.ndim == 1 and not y.is_floating_point():
-        return (outputs.argmax(1) == y).sum()
+    """Number of rows whose largest logit is the label; NaN where outputs are not class logits.
+
+    Several targets, outputs (batch, n_outputs, n_targets) and y (batch, n_targets), count as the mean over targets.
+    """
+    if all(isinstance(part, torch.Tensor) for part in (outputs, y)) and not y.is_floating_point():
+        if (outputs.ndim, y.ndim) == (2, 1):
+            return (outputs.argmax(1) == y).sum()
+        if (outputs.ndim, y.ndim) == (3, 2) and outputs.shape[2] == y.shape[1]:
+            return (outputs.argmax(1) == y).double().mean(1).sum()
     device = outputs.device if isinstance(outputs, torch.Tensor) else None
     return torch.full((), float("nan"), device=device)

@@ -1,0 +1,79 @@
+"""``eegemo corpus``: make corpora for pretraining, look at them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def corpus_build(arguments: argparse.Namespace) -> int:
+    """Make a corpus, or go on with it, and print what it holds; 1 when it cannot be made."""
+    from . import corpus
+    from .corpus.building import usable_cores
+    from .trials import DatasetError
+
+    try:
+        corpus.build(arguments.folder, arguments.out, notch=arguments.notch, n_jobs=arguments.jobs or usable_cores())
+        made = corpus.open(arguments.out)
+    except DatasetError as error:
+        print(f"eegemo: {error}", file=sys.stderr)
+        return 1
+    print("\n".join([repr(made).strip("<>"), *(f"  {line}" for line in made.decisions)]))
+    return 0
+
+
+def corpus_check(arguments: argparse.Namespace) -> int:
+    """Hold every recording against its checksum; 1 when something is wrong."""
+    from . import corpus
+
+    report = corpus.check(arguments.path)
+    print(report.text())
+    return 0 if report.ok else 1
+
+
+def corpus_list(arguments: argparse.Namespace) -> int:
+    """Print the recordings of a corpus."""
+    from . import corpus
+    from .trials import DatasetError
+
+    try:
+        print(corpus.open(arguments.path).table.to_string(index=False))
+    except DatasetError as error:
+        print(f"eegemo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def frequency(text: str) -> float:
+    """Return a frequency in Hz above 0."""
+    value = float(text)
+    if not 0 < value < 1e5:
+        raise ValueError
+    return value
+
+
+def count(text: str) -> int:
+    """Return a number of processes, at least 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def add_corpus(commands: argparse._SubParsersAction) -> None:
+    """Describe ``eegemo corpus``."""
+    about = "make and look at corpora for pretraining"
+    corpus = commands.add_parser("corpus", help=about, description=about).add_subparsers(required=True)
+    text = "preprocess a folder of EEG files for pretraining; a killed build goes on when called again"
+    build = corpus.add_parser("build", help=text, description=text)
+    build.add_argument("folder", metavar="FOLDER", help="EEG files of any kind that MNE reads")
+    build.add_argument("out", metavar="OUT", help="the corpus, a folder")
+    build.add_argument("--notch", type=frequency, nargs="*", default=[50.0], metavar="HZ",
+                       help="mains frequencies to take out; by default 50, as in the paper")
+    build.add_argument("--jobs", type=count, metavar="N", help="processes; by default one a core")
+    build.set_defaults(command=corpus_build)
+    for name, command, text in (("check", corpus_check, "hold every recording against its checksum"),
+                                ("list", corpus_list, "list the recordings")):
+        parser = corpus.add_parser(name, help=text, description=text)
+        parser.add_argument("path", metavar="OUT", help="a corpus, or a file in the layout of the released LaBraM code")
+        parser.set_defaults(command=command)

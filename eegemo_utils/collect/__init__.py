@@ -1,0 +1,19 @@
+"""One tidy table from many run folders, and what can be said over its rows.
+
+``collect(folder)`` reads every run below a folder, whoever made it (``eegemo run``, ``eegemo sweep``, several of
+them side by side); ``summarise`` gives means, standard deviations and bootstrap intervals with a stated "over";
+``compare`` sets protocols against each other in pairs.
+
+Columns of the table: ``run`` (the folder, relative), ``sweep``, ``notebook``, ``data`` (what kind of data the
+scores come from, one of KINDS_OF_DATA), ``status``, ``attempts``, ``seconds``, ``peak_memory_mb`` (MiB), ``kind``,
+``cell`` and ``reason`` (of a failure), ``code`` (digest of the notebook's code), ``fingerprint``, then
+``parameters.*``, ``metrics.*`` and ``provenance.*`` by the names in ``metrics.json``.
+"""
+
+from .comparisons import compare
+from .folders import KINDS_OF_DATA, STATUSES, kind_of_data
+from .summaries import AUDIT, groups, summarise
+from .table import Collection, collect, write_tables
+
+__all__ = ["AUDIT", "KINDS_OF_DATA", "STATUSES", "Collection", "collect", "compare", "groups", "kind_of_data",
+           "summarise", "write_tables"]

@@ -1,0 +1,148 @@
+"""Mean, standard deviation and interval of each metric over the runs that differ in nothing but person and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from ..evaluation import summary
+
+AUDIT = {
+    "accuracy_published": "as published",
+    "accuracy_by_trial": "trials left out",
+    "accuracy_by_subject": "people left out",
+}
+PEOPLE = ("parameters.subject", "parameters.subjects")
+SEED = "parameters.seed"
+# what changes how fast a run is, not what it finds
+MACHINE = {"parameters.device", "parameters.models_at_once"}
+LEVEL = 0.95
+N_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Group:
+    """Finished runs of one notebook with the same parameters, but for person and seed.
+
+    Attributes
+    ----------
+    notebook, dataset, data : str
+        `data` is a key of KINDS_OF_DATA.
+    settings : str
+        What tells this group from the others of its notebook and dataset, e.g. "protocol=by_trial"; often "".
+    table : DataFrame
+        Its rows of the tidy table.
+    """
+
+    notebook: str
+    dataset: str
+    data: str
+    settings: str
+    table: pd.DataFrame
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return what a row of a summary begins with."""
+        return {name: getattr(self, name) for name in ("notebook", "dataset", "data", "settings")}
+
+
+def groups(table: pd.DataFrame, but_for: tuple[str, ...] = ()) -> Iterator[Group]:
+    """Yield the groups of finished runs in a tidy table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `collect` makes it.
+    but_for : tuple of str
+        Columns in which the rows of a group may differ besides person, seed and machine.
+    """
+    done = table[table["status"] == "done"]
+    alike = {*PEOPLE, SEED, *MACHINE, *but_for}
+    keys = ["notebook", "data", "code"]
+    keys += [name for name in table if name.startswith("parameters.") and name not in alike]
+    same = {notebook: varied(part, keys) for notebook, part in done.groupby("notebook")}
+    for values, part in done.groupby(keys, dropna=False, sort=True):
+        known = dict(zip(keys, values, strict=True))
+        tells = [f"{name.removeprefix('parameters.')}={known[name]}" for name in same[known["notebook"]]
+                 if name != "parameters.dataset" and not pd.isna(known[name])]
+        dataset = known.get("parameters.dataset", "")
+        yield Group(known["notebook"], "" if pd.isna(dataset) else str(dataset), known["data"], ", ".join(tells), part)
+
+
+def varied(part: pd.DataFrame, keys: list[str]) -> list[str]:
+    """Return the columns in which runs of one notebook and dataset differ."""
+    by = part["parameters.dataset"] if "parameters.dataset" in part else pd.Series("", part.index)
+    counts = part[keys].drop(columns=["notebook", "data"]).groupby(by, dropna=False).nunique(dropna=False)
+    return [name for name in counts if (counts[name] > 1).any()]
+
+
+def units(group: pd.DataFrame, values: pd.DataFrame | pd.Series) -> tuple[pd.DataFrame | pd.Series, str]:
+    """Return the mean of values for each person, else for each seed, and a word for what they are.
+
+    People are what conclusions are about: where runs differ in person and seed, the seeds of a person are averaged
+    first. With one person and one seed it is one value over "runs".
+    """
+    people = next((name for name in PEOPLE if name in group and group[name].nunique() > 1), None)
+    by = people or (SEED if SEED in group and group[SEED].nunique() > 1 else None)
+    means = values.groupby(group[by] if by else np.zeros(len(group))).mean()
+    seeds = group[SEED].nunique() if people and SEED in group else 1
+    over = "runs" if by is None else "seeds" if people is None else "subjects"
+    return means, f"{over}, each the mean of {seeds} seeds" if seeds > 1 else over
+
+
+@lru_cache(maxsize=64)
+def shares(n: int) -> np.ndarray:
+    """Return how much of each of n values a bootstrap resample holds, (N_RESAMPLES, n); rows sum to 1."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), N_RESAMPLES) / n
+
+
+def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean; NaN for fewer than two values.
+
+    `evaluation.bootstrap_interval` in one matrix product: a table of ten thousand runs needs thousands of them.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    low, high = np.quantile(shares(len(values)) @ values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def is_number(values: pd.Series) -> bool:
+    """Say whether a column holds numbers; truth values are none."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean, SD and bootstrap interval of every metric, saying over what.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `collect` makes it. Only finished runs count.
+
+    Returns
+    -------
+    DataFrame
+        One row a group and metric: notebook, dataset, data, settings, metric, mean, sd (n - 1; NaN for one value),
+        n, over ("seeds", "subjects", ...), low, high (percentile bootstrap over the n values), level, n_runs.
+    """
+    rows = []
+    numbers = [name for name in table if name.startswith("metrics.") and is_number(table[name])]
+    for group in groups(table):
+        values = group.table[numbers].astype(float).dropna(axis=1, how="all")
+        each, over = units(group.table, values)
+        n_runs = values.notna().sum()
+        for name in each:
+            known = each[name].to_numpy()
+            known = known[np.isfinite(known)]
+            found, (low, high) = summary(known, over), interval(known)
+            rows.append(group.facts | {"metric": name.removeprefix("metrics."), "mean": found.mean, "sd": found.sd,
+                                       "n": found.n, "over": found.over, "low": low, "high": high, "level": LEVEL,
+                                       "n_runs": int(n_runs[name])})
+    columns = ["notebook", "dataset", "data", "settings", "metric", "mean", "sd", "n", "over", "low", "high", "level",
+               "n_runs"]
+    return pd.DataFrame(rows, columns=columns)

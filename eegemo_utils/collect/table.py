@@ -1,0 +1,172 @@
+"""The tidy table over runs: made, typed, written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ..notebooks.parameters import ParameterError
+from .comparisons import compare
+from .folders import SWEEP, Damaged, find, kind_of_data, one_line, read_json, read_run, relative
+from .summaries import summarise
+
+FIRST = ("run", "sweep", "notebook", "data", "status", "attempts", "seconds", "peak_memory_mb", "kind", "cell",
+         "reason", "code", "fingerprint")
+PARTS = ("parameters", "metrics", "provenance")
+FROM_SWEEP = {"done": "damaged", "failed": "failed", "left": "left"}
+
+
+@dataclass
+class Collection:
+    """What lies below a folder.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a run; columns as in `eegemo_utils.collect`.
+    problems : list of str
+        One line for each damaged file: which, what was expected, what was found.
+    """
+
+    table: pd.DataFrame
+    problems: list[str] = field(default_factory=list)
+
+
+def collect(root: str | Path) -> Collection:
+    """Read every run below a folder; what is damaged is told, and the rest is read.
+
+    Parameters
+    ----------
+    root : path
+        A run folder, or one that holds run folders at any depth.
+
+    Raises
+    ------
+    ParameterError
+        No such folder, or no run in it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ParameterError(f"{root} is not a folder. Give the folder of a run, or one that holds runs.")
+    root = root.absolute()
+    folders, sweeps, problems = find(root)
+    rows = []
+    for folder, names in folders:
+        row, found = read_run(folder, names, root)
+        rows.append(row)
+        problems += found
+    rows, found = with_sweeps(rows, sweeps, root)
+    if not rows:
+        raise ParameterError(f"{root} holds no runs: no run.json, metrics.json or sweep.json is in it or below it.")
+    return Collection(tidy(rows), problems + found)
+
+
+def with_sweeps(rows: list[dict], sweeps: list[Path], root: Path) -> tuple[list[dict], list[str]]:
+    """Return the rows with what the sweeps know of them, the runs that left no folder added."""
+    by_name, problems = {row["run"]: row for row in rows}, []
+    for path in sweeps:
+        try:
+            sweep = read_json(path)
+            entries = sweep.get("runs")
+            if not isinstance(entries, list) or not all(isinstance(e, dict) and "name" in e for e in entries):
+                raise Damaged(f"{SWEEP}: expected a list of runs with names under 'runs'; run the sweep again")
+        except Damaged as error:
+            problems.append(f"{relative(path.parent, root)}: {error}")
+            continue
+        for entry in entries:
+            name = relative(path.parent / str(entry["name"]), root)
+            row = by_name.get(name)
+            if row is None:
+                row = by_name[name] = from_entry(name, entry)
+                if row["status"] == "damaged":
+                    problems.append(f"{name}: {row['reason']}")
+            row["sweep"] = str(sweep.get("sweep") or path.parent.name)
+            for key in ("attempts", "seconds", "notebook"):
+                row[key] = entry.get(key) if row.get(key) is None else row[key]
+            row["parameters"] = row["parameters"] or given(entry)
+    return list(by_name.values()), problems
+
+
+def given(entry: dict) -> dict[str, object]:
+    """Return the parameters that a sweep gave to a run."""
+    parameters = entry.get("parameters")
+    return parameters if isinstance(parameters, dict) else {}
+
+
+def from_entry(name: str, entry: dict) -> dict[str, object]:
+    """Return the row of a run that a sweep names and that has no folder."""
+    reason = one_line(entry["error"]) if entry.get("error") else None
+    row = {"run": name, "notebook": entry.get("notebook"), "status": FROM_SWEEP.get(entry.get("status"), "left"),
+           "parameters": given(entry), "reason": reason}
+    if row["status"] == "damaged":
+        row["reason"] = f"{SWEEP} says done, but its folder holds no run; run the sweep again"
+    elif row["status"] == "left":
+        row["reason"] = row["reason"] or "not run yet, or stopped"
+    return row
+
+
+def tidy(rows: list[dict]) -> pd.DataFrame:
+    """Return the table: one type a column, so that any reader of parquet takes it."""
+    flat = []
+    for row in rows:
+        parts = {part: row.pop(part, None) or {} for part in PARTS}
+        named = "dataset" in parts["parameters"] | parts["provenance"]
+        row["data"] = kind_of_data(parts["parameters"], parts["provenance"]) if named or parts["metrics"] else None
+        flat.append(row | {f"{part}.{name}": value for part in PARTS for name, value in parts[part].items()})
+    names = dict.fromkeys(name for row in flat for name in row)
+    order = [*FIRST, *(name for part in PARTS for name in names if name.startswith(f"{part}."))]
+    table = pd.DataFrame({name: column([row.get(name) for row in flat]) for name in order})
+    return table.sort_values("run", ignore_index=True)
+
+
+def column(values: list) -> pd.Series:
+    """Return values as a column of one type: truth values, whole numbers, numbers, else text (lists as JSON)."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds and kinds <= {bool}:
+        return pd.Series(values, dtype="boolean")
+    if kinds and kinds <= {int} and all(abs(value) < 2**63 for value in values if value is not None):
+        return pd.Series(values, dtype="Int64")
+    if kinds and kinds <= {int, float}:
+        return pd.Series([math.nan if value is None else float(value) for value in values], dtype="float64")
+    return pd.Series([as_text(value) for value in values], dtype="string")
+
+
+def as_text(value: object) -> str | None:
+    """Return a value of a mixed column as text."""
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:
+    """Write ``runs.parquet``, ``runs.csv``, ``summary.csv`` and ``comparisons.csv``, each whole or not at all.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    summary, comparisons = summarise(table), compare(table)
+    return [
+        written(folder / "runs.parquet", lambda path: table.to_parquet(path, index=False)),
+        written(folder / "runs.csv", lambda path: table.to_csv(path, index=False)),
+        written(folder / "summary.csv", lambda path: summary.to_csv(path, index=False)),
+        written(folder / "comparisons.csv", lambda path: comparisons.to_csv(path, index=False)),
+    ]
+
+
+def written(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file under a temporary name and move it to its own."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

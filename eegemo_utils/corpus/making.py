@@ -1,0 +1,97 @@
+"""From one EEG file to one stored recording."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import mne
+import numpy as np
+
+from eegemo_utils.access import in_words
+from eegemo_utils.corpus import store
+from eegemo_utils.corpus.channels import labram_channels
+from eegemo_utils.corpus.preprocessing import SFREQ, VERSION, preprocess
+from eegemo_utils.datasets import eeg_folder_files as files
+from eegemo_utils.datasets.edf import check_labels
+from eegemo_utils.datasets.edf_header import ANNOTATIONS, read_header
+from eegemo_utils.datasets.plausible import remarks
+from eegemo_utils.trials import DatasetError
+
+SHORTEST = int(SFREQ)  # samples of a patch
+
+
+@dataclass(frozen=True)
+class Job:
+    """An EEG file, its name in the corpus, where it goes, and the mains frequencies to take out."""
+
+    source: Path
+    name: str
+    target: Path
+    notch: tuple[float, ...]
+
+
+def settings_text(notch) -> str:
+    """What stored numbers depend on, besides the source: settings, version of the preprocessing, MNE's."""
+    return json.dumps({"notch": [float(hz) for hz in notch], "preprocessing": VERSION, "mne": mne.__version__})
+
+
+def finished(job: Job) -> dict | None:
+    """The facts of a recording that was made before, of the same file in the same way; None: it is to be made."""
+    if not job.target.is_file():
+        return None
+    try:
+        facts = store.read_facts(job.target)
+    except DatasetError:
+        return None
+    stat = job.source.stat()
+    same = (facts["source_size"], facts["source_mtime_ns"], facts["settings"]) == \
+        (stat.st_size, stat.st_mtime_ns, settings_text(job.notch))
+    return facts if same else None
+
+
+def make(job: Job) -> dict:
+    """Read, preprocess and store a file.
+
+    Returns
+    -------
+    dict
+        Facts as of `store.read_facts`, or ``{"skipped": why}`` for a file that cannot be used. What the system
+        refuses while writing (a full disk) is raised.
+    """
+    try:
+        electrodes, dropped, values, sfreq = _read(job.source)
+        names = list(electrodes)
+        said = remarks([values], names, job.name)
+        flat = np.ptp(values, axis=1) == 0
+        dropped += [f"{name} (flat)" for name, dead in zip(names, flat) if dead]
+        said = [line for line in said if "flat, without" not in line]
+        signals, more = preprocess(values[~flat], sfreq, job.notch)
+        if signals.shape[1] < SHORTEST:
+            raise DatasetError(f"{job.source}: expected at least {SHORTEST / SFREQ:g} s, a patch, found "
+                               f"{signals.shape[1] / SFREQ:.2f} s. Take the file away.")
+    except (DatasetError, MemoryError) as error:
+        return {"skipped": str(error) or f"{job.source}: not enough memory for it"}
+    stat = job.source.stat()
+    facts = {"source": job.name, "source_size": stat.st_size, "source_mtime_ns": stat.st_mtime_ns,
+             "settings": settings_text(job.notch), "dropped": dropped,
+             "ch_names": [name for name, dead in zip(names, flat) if not dead],
+             "remarks": [*said, *(f"{job.name}: {line}" for line in more)]}
+    return store.write_recording(job.target, signals, facts)
+
+
+@in_words
+def _read(path: Path) -> tuple[dict[str, str], list[str], np.ndarray, float]:
+    """Channels with a row in LaBraM's table (its name: the file's), the others, signals in microvolt, rate."""
+    if path.suffix.lower() in (".edf", ".bdf"):
+        header = read_header(path)
+        names = [label for label in header.labels if label != ANNOTATIONS]
+        electrodes = labram_channels(names, str(path))
+        check_labels(path, header, list(electrodes.values()))
+        sfreq = header.sfreq(next(iter(electrodes.values())))
+    else:
+        raw = files.open_raw(path)
+        names, sfreq = list(raw.ch_names), float(raw.info["sfreq"])
+        electrodes = labram_channels(names, str(path))
+    recording = files.Recording(path, path.name, "", 1, "", electrodes, sfreq)
+    values = files.load(recording, list(electrodes), sfreq)
+    return electrodes, [name for name in names if name not in electrodes.values()], values, sfreq

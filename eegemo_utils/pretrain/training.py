@@ -1,0 +1,192 @@
+"""The loop of both stages."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from eegemo_utils.corpus import Corpus
+from eegemo_utils.notebooks import load_definitions
+from eegemo_utils.pretrain.keeping import Folder
+from eegemo_utils.pretrain.settings import Settings
+from eegemo_utils.pretrain.stages import MaskedStage, TokenizerStage, paper_plan, step_noise
+from eegemo_utils.pretrain.together import Place
+from eegemo_utils.training.checkpoints import fingerprint, random_state, set_random_state
+from eegemo_utils.training.device import autocast
+
+NOTEBOOK = "labram"
+LOOK_EVERY = 50  # steps between looks at the losses, each of which waits for the device
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a pretraining gives: the model, in evaluation mode, and its curve.
+
+    `history` has a row a step: step (from 1), epoch, rate, n_chans, loss and its parts, means over all processes.
+    """
+
+    model: nn.Module
+    history: pd.DataFrame
+
+
+def pretrain(stage: str, corpus: Corpus, out=None, *, tokenizer=None, device: str = "auto", progress: bool = True,
+             **settings) -> Pretrained:
+    """Train a tokenizer, or a masked model against the codes of one; go on where `out` holds checkpoints of it.
+
+    Parameters
+    ----------
+    stage : {"tokenizer", "masked"}
+    corpus : Corpus
+        See `eegemo_utils.corpus.open`.
+    out : path, optional
+        Folder for checkpoints, curve and weights; nothing is written when not given.
+    tokenizer : path or Tokenizer
+        Masked stage: weights of the trained tokenizer, or itself, which is frozen by this.
+    device : str
+        See `eegemo_utils.training.choose_device`.
+    progress : bool
+        Show a bar.
+    **settings
+        See `Settings`.
+
+    Returns
+    -------
+    Pretrained
+
+    Raises
+    ------
+    ValueError
+        For impossible settings, an `out` of another training, or a loss that is no longer finite.
+    DatasetError
+        When the corpus is damaged.
+    """
+    chosen, place = Settings(stage, **settings), Place.here(device)
+    torch.manual_seed(chosen.random_state)
+    definitions = load_definitions(NOTEBOOK)
+    if (tokenizer is None) == (stage == "masked"):
+        raise ValueError("the masked stage needs a tokenizer: give the path of its weights" if tokenizer is None else
+                         "tokenizer is for the masked stage only")
+    if tokenizer is not None and not isinstance(tokenizer, nn.Module):
+        tokenizer = definitions.Tokenizer.from_checkpoint(tokenizer)
+    return _Training(definitions, chosen, corpus, place, tokenizer, out, progress).run()
+
+
+class _Training:
+    """All that a step needs."""
+
+    def __init__(self, definitions, settings: Settings, corpus: Corpus, place: Place, tokenizer, out, progress):
+        self.settings, self.place, self.progress = settings, place, progress
+        self.plan = paper_plan(definitions, settings)
+        if settings.stage == "tokenizer":
+            self.stage = TokenizerStage(definitions, settings)
+        else:
+            self.stage = MaskedStage(definitions, settings, tokenizer.to(place.device), self.plan.drop_rate)
+        self.raw = self.stage.model.to(place.device).train()
+        seconds = settings.stride_seconds or definitions.STRIDE_SECONDS["tokenizer" if tokenizer is None
+                                                                        else "pretraining"]
+        self.batches = corpus.batches(self.plan.batch_size, n_patches=settings.n_patches, stride=200 * seconds,
+                                      random_state=settings.random_state, device=place.device, rank=place.rank,
+                                      world_size=place.world_size, epochs=self.plan.epochs)
+        rates = definitions.step_rates(self.plan, len(self.batches), self.stage.recipe, settings.stage)
+        self.rates, self.n_steps = rates, min(len(rates), settings.max_steps or len(rates))
+        self.optimizer = definitions.make_optimizer(self.raw, self.plan, self.stage.recipe)
+        self.model = place.wrap(self.raw, unused=self.stage.recipe.dead_heads)
+        about = settings.compared | {"corpus": corpus.fingerprint()}
+        if tokenizer is not None:
+            about["tokenizer"] = fingerprint(tokenizer.state_dict())
+        self.folder, self._save_weights = Folder(out, about), definitions.save_weights
+        self.rows: list[list[float]] = []
+        self.fresh: list[tuple[list[float], torch.Tensor]] = []  # rows whose losses are still on the device
+
+    def run(self) -> Pretrained:
+        """Train from the last checkpoint, or from the start."""
+        if self.place.first:
+            self.folder.begin()
+        step = self._restore()
+        self.batches.position = step
+        with tqdm(total=self.n_steps, initial=step, unit="step", disable=not (self.progress and self.place.first)
+                  or None) as bar:
+            for x, channels in self.batches if step < self.n_steps else ():
+                self._step(x, channels, step)
+                step += 1
+                bar.update()
+                last = step == self.n_steps
+                if last or step % LOOK_EVERY == 0 or step % self.settings.checkpoint_every == 0:
+                    bar.set_postfix(loss=f"{self._look():.4f}")
+                if last or step % self.settings.checkpoint_every == 0:
+                    self._keep(step)
+                if last:
+                    break
+        if self.place.first and self.folder.path is not None and step == len(self.rates):
+            self._save_weights(self.raw, self.folder.path / self.settings.stage)
+        return Pretrained(self.raw.eval(), self._history())
+
+    def _step(self, x: torch.Tensor, channels: list[str], step: int) -> None:
+        """One step of the optimiser, of one or more parts of this process's windows."""
+        noise = step_noise(self.settings, step, self.plan.batch_size, x.shape[1] * x.shape[2])
+        noise = noise[self.batches.mine].to(self.place.device, non_blocking=True)
+        for group in self.optimizer.param_groups:
+            group["lr"] = float(self.rates[step]) * group["rate_scale"]
+        self.optimizer.zero_grad(set_to_none=True)
+        parts = list(zip(*(rows.split(self.settings.micro_batch or len(x)) for rows in (x, noise))))
+        told = 0
+        for number, (windows, hidden) in enumerate(parts, 1):
+            alone = nullcontext() if number == len(parts) or self.place.world_size == 1 else self.model.no_sync()
+            with alone:
+                with autocast(self.place.device, self.settings.precision):
+                    losses = self.stage.losses(self.model, windows, channels, hidden)
+                losses = losses.float() * (len(windows) / len(x))
+                losses[0].backward()
+            told = told + losses.detach()
+        if self.plan.clip:
+            nn.utils.clip_grad_norm_(self.raw.parameters(), self.plan.clip)
+        self.optimizer.step()
+        about = [step + 1, step // len(self.batches) + 1, float(self.rates[step]), len(channels)]
+        self.fresh.append((about, told))
+
+    def _look(self) -> float:
+        """Fetch the losses of the steps since the last look; return the last one."""
+        means = self.place.mean(torch.stack([losses for _, losses in self.fresh])).tolist()
+        for (about, _), losses in zip(self.fresh, means):
+            if not torch.isfinite(torch.tensor(losses[0])):
+                raise ValueError(f"the loss of step {about[0]} is not finite. Start again in a new folder with a lower "
+                                 f"peak_rate, or with precision='float32'.")
+            self.rows.append([*about, *losses])
+        self.fresh = []
+        return self.rows[-1][4]
+
+    def _history(self) -> pd.DataFrame:
+        table = pd.DataFrame(self.rows, columns=["step", "epoch", "rate", "n_chans", *self.stage.names])
+        return table.astype({"step": int, "epoch": int, "n_chans": int})
+
+    def _keep(self, step: int) -> None:
+        """Write a checkpoint, if the processes' weights are the same."""
+        if self.folder.path is None:
+            return
+        self.place.check_same(self.raw, step)
+        everybody = self.place.gather(random_state(self.place.device))
+        if self.place.first:
+            self.folder.save(step, {"model": self.raw.state_dict(), "optimizer": self.optimizer.state_dict(),
+                                    "random": everybody,
+                                    "rows": torch.tensor(self.rows, dtype=torch.float64)}, self._history())
+
+    def _restore(self) -> int:
+        """Take over the newest checkpoint; returns the number of steps that it holds."""
+        path = self.place.told(self.folder.newest() if self.place.first else None)
+        if path is None:
+            torch.manual_seed(self.settings.random_state + self.place.rank)
+            return 0
+        state = self.folder.load(path)
+        self.raw.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.place.rank < len(state["random"]):
+            set_random_state(state["random"][self.place.rank], self.place.device)
+        self.rows = state["rows"].tolist()
+        if self.progress and self.place.first:
+            tqdm.write(f"goes on after step {state['step']}")
+        return state["step"]

@@ -1,0 +1,242 @@
+"""The site as files: what is written, what is left as it is, what is removed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from .. import __version__
+from ..collect import AUDIT, KINDS_OF_DATA, collect, summarise, write_tables
+from ..notebooks.parameters import ParameterError
+from . import start
+from .figure import NARROW, WIDE, audit_figure, rows_of
+from .pages import body, code_style
+
+FOLDER = Path(__file__).parent
+MARK = '<meta name="generator" content="EEGEmo'
+STAMP = re.compile(r'<meta name="eegemo-made-from" content="(\w+)">')
+FEW = 12  # pages: below, starting processes takes longer than it saves
+MOST_ROWS = 40  # of the figure: more cannot be read
+
+
+@dataclass
+class Site:
+    """What was made.
+
+    Attributes
+    ----------
+    start : pathlib.Path
+        The page to open.
+    table : DataFrame
+        The tidy table that it shows.
+    problems : list of str
+        One line for each damaged file.
+    n_written, n_kept : int
+        Pages of runs made now, and those that were there already.
+    """
+
+    start: Path
+    table: pd.DataFrame
+    problems: list[str] = field(default_factory=list)
+    n_written: int = 0
+    n_kept: int = 0
+
+
+def build_site(root: str | Path, out: str | Path, progress: Callable[[str], None] = print) -> Site:
+    """Make the site over a folder of runs; pages of runs that have not changed are left as they are.
+
+    Parameters
+    ----------
+    root : path
+        A folder of runs, see `eegemo_utils.collect.collect`.
+    out : path
+        The site's folder: ``index.html``, ``pages/``, ``tables/``, ``audit.svg``.
+    progress : callable
+        Takes a line for each page made.
+
+    Raises
+    ------
+    ParameterError
+        No runs, or something other than a site lies in `out`.
+    """
+    root, out = Path(root).absolute(), Path(out)
+    refuse_foreign(out)
+    collection = collect(root)
+    site = Site(out / "index.html", collection.table, list(collection.problems))
+    (out / "pages").mkdir(parents=True, exist_ok=True)
+    pages = run_pages(site, root, out / "pages", progress)
+    write_tables(site.table, out / "tables")
+    context = start_context(site, root, out, pages)
+    write(site.start, environment().get_template("index.html.j2").render(context))
+    return site
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise ParameterError when the site would overwrite what is not a site."""
+    if out.exists() and not out.is_dir():
+        raise ParameterError(f"{out} is a file. Give a folder, or a name for a new one.")
+    page = out / "index.html"
+    if page.exists() and MARK not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+        raise ParameterError(f"{page} is another page, and would be overwritten. Choose another folder.")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """Return the templates, with what all pages share."""
+    made = Environment(loader=PackageLoader("eegemo_utils.report"), autoescape=True, undefined=StrictUndefined,
+                       trim_blocks=True, lstrip_blocks=True)
+    script = (FOLDER / "templates" / "table.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    made.globals |= {"version": __version__, "style": Markup((FOLDER / "templates" / "style.css").read_text("utf-8")),
+                     "script": Markup(script), "script_digest": digest, "marks": start.MARKS, "words": start.WORDS,
+                     "signs": start.SIGNS, "meanings": KINDS_OF_DATA}
+    return made
+
+
+def slug(run: str, taken: set[str]) -> str:
+    """Return a file name for a run's page that no other run has."""
+    name = re.sub(r"[^A-Za-z0-9._=-]+", "-", run).strip(".-")[:100] or "run"
+    if name.lower() in taken or name != run.replace("/", "-"):
+        name = f"{name}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
+    taken.add(name.lower())
+    return f"{name}.html"
+
+
+def run_pages(site: Site, root: Path, folder: Path, progress: Callable[[str], None]) -> dict[str, str]:
+    """Write a page for each run that has a notebook to show, remove those of runs that are gone.
+
+    Returns
+    -------
+    dict
+        Address of the page, relative to the start page, by run.
+    """
+    pages, taken, jobs, base = {}, set(), [], maker()
+    for row in site.table.to_dict("records"):
+        notebook = shown_notebook(row, root)
+        if notebook is None:
+            continue
+        facts = {name: start.shown(value) for name, value in row.items() if not start.missing(value)}
+        path = folder / slug(row["run"], taken)
+        stamp = hashlib.sha256(notebook.read_bytes() + json.dumps([base, facts]).encode()).hexdigest()[:32]
+        if path.is_file() and (found := STAMP.search(head(path))) and found[1] == stamp:
+            pages[row["run"]] = f"pages/{path.name}"
+            site.n_kept += 1
+        else:
+            jobs.append((path, notebook, facts, stamp))
+    for (path, _, facts, _), problem in written(jobs):
+        if problem:
+            site.problems.append(f"{facts['run']}: no page: {problem}")
+            continue
+        pages[facts["run"]] = f"pages/{path.name}"
+        site.n_written += 1
+        progress(f"  {facts['run']}")
+    for path in folder.glob("*.html"):
+        if f"pages/{path.name}" not in pages.values() and STAMP.search(head(path)):
+            path.unlink()
+    return pages
+
+
+def written(jobs: list[tuple]) -> Iterator[tuple[tuple, str | None]]:
+    """Write pages and yield each job with what went wrong; many are shared among processes, one a core."""
+    if len(jobs) < FEW:
+        for job in jobs:
+            yield job, attempt(job)
+        return
+    n_workers = max(1, min(len(jobs) // 4, os.cpu_count() or 1))
+    with ProcessPoolExecutor(n_workers, multiprocessing.get_context("spawn")) as pool:
+        yield from zip(jobs, pool.map(attempt, jobs), strict=True)
+
+
+def attempt(job: tuple) -> str | None:
+    """Write one page, or return why not."""
+    try:
+        write_page(*job)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def write_page(path: Path, notebook: Path, facts: dict[str, str], stamp: str) -> None:
+    """Write the page of a run."""
+    html, headings = body(notebook)
+    parts = {part: {name.removeprefix(f"{part}."): value for name, value in facts.items()
+                    if name.startswith(f"{part}.")} for part in ("metrics", "parameters", "provenance")}
+    template = environment().get_template("run.html.j2")
+    write(path, template.render(run=facts["run"], row=facts, parts=parts, body=Markup(html), headings=headings,
+                                stamp=stamp, code_style=Markup(code_style())))
+
+
+def shown_notebook(row: dict, root: Path) -> Path | None:
+    """Return the notebook of a run: whole after a finished one, as far as it came after one that failed."""
+    folder = root / row["run"] if (root / row["run"]).is_dir() else root
+    ending = {"done": "", "failed": ".failed"}.get(row["status"])
+    path = folder / f"{row['notebook']}{ending}.ipynb"
+    return path if ending is not None and path.is_file() else None
+
+
+def maker() -> str:
+    """Return a digest of all that makes pages: when it changes, they are made again."""
+    files = sorted([*FOLDER.glob("*.py"), *(FOLDER / "templates").iterdir()])
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).hexdigest()
+
+
+def head(path: Path) -> str:
+    """Return the first lines of a page."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(2000)
+
+
+def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> dict[str, object]:
+    """Return what the start page's template takes, and write the figure beside it."""
+    table = site.table
+    every = rows_of(summarise(table))
+    rows = every[:MOST_ROWS]
+    wide, narrow = (audit_figure(rows, width) if rows else "" for width in (WIDE, NARROW))
+    if rows:
+        write(out / "audit.svg", wide)
+    else:
+        (out / "audit.svg").unlink(missing_ok=True)
+    columns, results = start.result_rows(table, pages)
+    keys = ("notebook", "data", "status")
+    return {
+        "folder": root.name, "n_runs": len(table), "counted": start.counted(table), "kinds": start.kinds(table),
+        "figure": {"wide": as_address(wide), "narrow": as_address(narrow)} if rows else None,
+        "n_figure": len(rows), "n_groups": len(every), "audit": AUDIT, "columns": columns, "results": results,
+        "options": {name: sorted({row[name] for row in results if row[name]}) for name in keys},
+        "troubles": start.troubles(table, pages), "problems": untold(site), "summary": start.summary_rows(every),
+        "comparisons": start.comparison_rows(table), "papers": start.paper_numbers(table),
+        "cards": start.cards(table, root, pages),
+    }
+
+
+def untold(site: Site) -> list[str]:
+    """Return the damages that no row of a run tells."""
+    told = {f"{run}: {reason}" for run, reason in zip(site.table["run"], site.table["reason"], strict=True)}
+    return [problem for problem in site.problems if problem not in told]
+
+
+def as_address(svg: str) -> str:
+    """Return a picture as the address that holds it."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")

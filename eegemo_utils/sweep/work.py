@@ -1,0 +1,120 @@
+"""What a worker does: one run in a folder of its own, tried again when its kernel dies."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from ..notebooks import NotebookError, ParameterError
+from ..runs import RunError, RunResult, run_notebook
+from ..runs.folders import MARKER, FolderInUse, write_json
+from .state import ERROR, Outcome, read_json, write_error
+
+PATIENCE = 60  # seconds for a run on a worker that is being ended to let go of its folder
+DEATHS = 2  # after so many deaths of its process a run is tried once more; then it has failed
+KINDS = {"failed": "raised", "time limit": "timeout", "killed": "killed", "disk": "disk", "no kernel": "killed"}
+STOPPING = threading.Event()
+
+
+def quiet(*_words: object, **_how: object) -> None:
+    """Take the lines of progress of a run that nobody watches."""
+
+
+def one_line(text: object) -> str:
+    """Return a message as one line of bearable length."""
+    return " ".join(str(text).split())[:600]
+
+
+def attempt(task: dict[str, object]) -> Outcome:
+    """Run a notebook once and return what became of it; a failure is an outcome, not an exception."""
+    started = time.monotonic()
+    folder = Path(task["folder"])
+
+    def failed(kind: str, error: Exception, cell: int | None = None) -> Outcome:
+        seconds = round(time.monotonic() - started, 1)
+        return Outcome("failed", seconds=seconds, kind=kind, error=one_line(error), cell=cell)
+
+    try:
+        clear(folder, Path(task["source"]).stem)
+        result = run_when_free(task, folder)
+    except RunError as error:
+        return failed(KINDS.get(error.status, "killed"), error, error.cell)
+    except NotebookError as error:
+        return failed("parameters", error)
+    except ParameterError as error:  # the sweep has checked the parameters: this is about the folder
+        return failed("disk", error)
+    except OSError as error:
+        return failed("disk", error)
+    return Outcome("done", seconds=result.seconds, peak_memory_mb=result.peak_memory_mb)
+
+
+def run_when_free(task: dict[str, object], folder: Path) -> RunResult:
+    """Run a notebook, after waiting for another run to leave its folder where one is at work there."""
+    began = time.monotonic()
+    while True:
+        try:
+            return run_notebook(
+                task["source"], task["parameters"], out=folder, time_limit=task["time_limit"], progress=quiet
+            )
+        except FolderInUse:
+            if time.monotonic() - began > PATIENCE:
+                raise
+            time.sleep(0.5)
+
+
+def clear(folder: Path, paper: str) -> None:
+    """Take away what a run of this sweep may have left that ``run_notebook`` would not take for a run's folder."""
+    (folder / ERROR).unlink(missing_ok=True)
+    if read_json(folder / MARKER) == "damaged":
+        write_json(folder / MARKER, {"notebook": paper})
+
+
+def work(task: dict[str, object]) -> Outcome:
+    """Run one run of a sweep on a Dask worker.
+
+    Parameters
+    ----------
+    task : dict
+        ``name``, ``source``, ``parameters``, ``folder``, ``time_limit``, ``cwd``, ``environment`` (for the kernel),
+        ``topic`` (under which each start is told).
+
+    Returns
+    -------
+    Outcome
+        Also of a run that failed. "left" when the sweep was stopped meanwhile.
+    """
+    os.chdir(task["cwd"])
+    os.environ.update(task["environment"])
+    for number in range(1, DEATHS + 2):
+        tell_start(task)
+        outcome = attempt(task)
+        outcome.attempts = number
+        if STOPPING.is_set() and outcome.status == "failed":
+            return Outcome(attempts=number, seconds=outcome.seconds)
+        if outcome.kind != "killed":
+            break
+    if outcome.status == "failed":
+        write_error(Path(task["folder"]), outcome)
+    return outcome
+
+
+def tell_start(task: dict[str, object]) -> None:
+    """Tell the sweep that a run starts, so that one whose worker dies is counted too."""
+    from distributed import get_worker
+
+    get_worker().log_event(task["topic"], {"name": task["name"], "pid": os.getpid()})
+
+
+def stop_runs() -> None:
+    """End the kernels of this worker: what was reached is kept as after any run that was interrupted."""
+    STOPPING.set()
+    for child in psutil.Process().children():
+        try:
+            if "ipykernel" in " ".join(child.cmdline()):
+                child.kill()
+        except psutil.Error:
+            pass

@@ -1,0 +1,102 @@
+"""What a sweep costs beside plain papermill, what two workers give, and what the scheduler costs for 2,000 runs."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from eegemo_utils.sweep.control import Sweep
+from eegemo_utils.sweep.engines import local
+from eegemo_utils.sweep.files import Run
+from eegemo_utils.sweep.state import Outcome
+from eegemo_utils.sweep.work import tell_start
+
+ROOT = Path(__file__).resolve().parents[2]
+N_RUNS, SECONDS = 4, 15
+# a loop in papermill alone: a process, the notebooks one after another, nothing checked, nothing kept apart
+PLAIN = """import sys, papermill
+for seed in range(int(sys.argv[2])):
+    papermill.execute_notebook(sys.argv[1], f"plain-{seed}.ipynb", {"seed": seed}, progress_bar=False)"""
+# a run takes processor time, not a time on the wall: half of a machine makes it twice as long
+WORK = f"""import time
+end = time.process_time() + {SECONDS}
+while time.process_time() < end:
+    sum(range(1000))"""
+
+
+@pytest.fixture
+def sweep_file(notebook, tmp_path):
+    """A sweep over a notebook that works for a while."""
+    notebook(("seed: int = 0  # of everything", "parameters"), 'LIMITS = {"seed": (0, 99)}', WORK)
+    grid = {"seed": {"from": 0, "to": N_RUNS - 1}}
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump({"notebook": "tiny.ipynb", "grid": grid}))
+    return tmp_path / "sweep.yaml"
+
+
+def call(folder: Path, *words) -> dict[str, float]:
+    """Run a program to its end and return its seconds, and those of the processor."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    before, started = os.times(), time.perf_counter()
+    subprocess.run([sys.executable, *map(str, words)], cwd=folder, env=environment, check=True, capture_output=True)
+    after = os.times()
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"seconds": time.perf_counter() - started, "processor_seconds": processor}
+
+
+@pytest.mark.parametrize("how", ["plain papermill", "sweep, 1 worker", "sweep, 2 workers"])
+def test_sweep_beside_plain_papermill(benchmark, sweep_file, how):
+    folder = sweep_file.parent
+    if how == "plain papermill":
+        words = ("-c", PLAIN, folder / "tiny.ipynb", N_RUNS)
+    else:
+        words = ("-m", "eegemo_utils", "sweep", sweep_file, "--out", folder / "out", "--workers", how.split()[1])
+    benchmark.group = f"{N_RUNS} runs of {SECONDS} processor seconds"
+    facts = benchmark.pedantic(call, (folder, *words), rounds=1)
+    benchmark.extra_info.update(facts)
+    print(f"\n{how}: {facts}")
+    done = folder.glob("plain-*.ipynb") if how == "plain papermill" else folder.glob("out/*/tiny.ipynb")
+    assert len(list(done)) == N_RUNS
+
+
+def test_the_second_call(benchmark, sweep_file):
+    folder = sweep_file.parent
+    for seed in range(N_RUNS):
+        run = {"notebook": "tiny.ipynb", "grid": {"seed": [seed]}, "parameters": {}}
+        (folder / f"{seed}.yaml").write_text(yaml.safe_dump(run))
+    source = folder / "tiny.ipynb"
+    source.write_text(source.read_text().replace(f"+ {SECONDS}", "+ 0"))
+    words = ("-m", "eegemo_utils", "sweep", sweep_file, "--out", folder / "out")
+    call(folder, *words)
+    benchmark.extra_info.update(benchmark.pedantic(call, (folder, *words), rounds=3))
+
+
+def trivial(task: dict) -> Outcome:
+    """What the scheduler sees of a run, without a notebook: it starts, leaves a folder with a file, ends."""
+    tell_start(task)
+    folder = Path(task["folder"])
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps({"metrics": {"accuracy": 0.5}}))
+    return Outcome("done", attempts=1, seconds=0.0)
+
+
+@pytest.mark.parametrize("count", [500, 2000])
+def test_many_runs_eight_workers(benchmark, tmp_path, count):
+    runs = [Run(f"trivial-seed={seed}", Path("trivial.ipynb"), {"seed": seed}, ("seed",)) for seed in range(count)]
+    outcomes = {run.name: Outcome() for run in runs}
+    with local(count, 8, 0) as engine:
+        going = Sweep("many", runs, outcomes, tmp_path, task=trivial, say=lambda _line: None)
+        before = psutil.Process().memory_info().rss
+        benchmark.pedantic(going.execute, (engine,), rounds=1)
+        grown = psutil.Process().memory_info().rss - before
+    facts = {"ms_a_run": 1e3 * benchmark.stats["mean"] / count, "scheduler_mb": before / 2**20,
+             "grown_mb": grown / 2**20, "kb_a_run": grown / 2**10 / count}
+    benchmark.extra_info.update(facts)
+    print(f"\n{count} runs: {facts}")
+    assert all(outcome.status == "done" and outcome.attempts == 1 for outcome in outcomes.values())
+    assert len(json.loads((tmp_path / "sweep.json").read_text())["runs"]) == count

@@ -1,0 +1,72 @@
+"""Masked pretraining and quantiser as the released code is built, plainly, for tests and benchmarks.
+
+Attention written out, two passes with the temporal encoder in each, boolean indexing of hidden patches, a one-hot
+matrix of patches by codes (935963004/LaBraM, modeling_finetune.py:128-161, modeling_pretrain.py:240-267,
+norm_ema_quantizer.py:150-191). It borrows the weights of the notebook's modules.
+"""
+
+import torch
+import torch.nn.functional as F
+
+
+def attention(attn, x):
+    """Scores and softmax as matrices."""
+    batch, length, width = x.shape
+    qkv = F.linear(x, attn.qkv.weight).reshape(batch, length, 3, attn.n_heads, -1).permute(2, 0, 3, 1, 4)
+    q, k, v = attn.q_norm(qkv[0]), attn.k_norm(qkv[1]), qkv[2]
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    return attn.proj((scores.softmax(dim=-1) @ v).transpose(1, 2).reshape(batch, length, width))
+
+
+def temporal_encoder(encoder, x):
+    """(batch, n_chans, n_patches, 200) to (batch, n_chans * n_patches, width)."""
+    batch, n_chans, n_patches, length = x.shape
+    x = x.reshape(batch, 1, n_chans * n_patches, length)
+    for conv, norm in ((encoder.conv1, encoder.norm1), (encoder.conv2, encoder.norm2), (encoder.conv3, encoder.norm3)):
+        x = F.gelu(norm(conv(x)))
+    return x.permute(0, 2, 3, 1).reshape(batch, n_chans * n_patches, -1)
+
+
+def one_pass(student, x, rows, mask):
+    """States of all tokens after the last norm, under one mask; the class token takes the first channel's row."""
+    tokens = temporal_encoder(student.patch_embed, x)
+    batch, length, width = tokens.shape
+    hidden = mask.unsqueeze(-1).type_as(tokens)
+    tokens = tokens * (1 - hidden) + student.mask_token.expand(batch, length, -1) * hidden
+    n_patches = length // len(rows)
+    places = student.pos_embed[:, rows]
+    where = places.unsqueeze(2).expand(batch, -1, n_patches, -1).flatten(1, 2)
+    when = student.time_embed[:, :n_patches].unsqueeze(1).expand(batch, len(rows), -1, -1).flatten(1, 2)
+    first = student.cls_token.expand(batch, -1, -1) + places[:, :1].expand(batch, -1, -1)
+    tokens = torch.cat([first, tokens + where + when], dim=1)
+    for block in student.blocks:
+        tokens = tokens + block.gamma_1 * attention(block.attn, block.norm1(tokens))
+        tokens = tokens + block.gamma_2 * block.mlp(block.norm2(tokens))
+    return student.norm(tokens)
+
+
+def masked_losses(model, x, rows, mask, codes):
+    """Cross-entropies of the two views, one after the other."""
+    losses = []
+    for view in (mask, ~mask):
+        states = one_pass(model.student, x, rows, view)[:, 1:]
+        losses.append(F.cross_entropy(model.lm_head(states[view]), codes[view]))
+    return losses
+
+
+def quantise(z, weight):
+    """Codes (n,), their one-hot matrix and the code vectors, by distances to all codes at once."""
+    z = F.normalize(z, dim=-1)
+    distances = z.pow(2).sum(1, keepdim=True) + weight.pow(2).sum(1) - 2 * torch.einsum("bd,nd->bn", z, weight)
+    codes = distances.argmin(dim=1)
+    return codes, F.one_hot(codes, len(weight)).type(z.dtype), F.embedding(codes, weight)
+
+
+def quantiser_step(z, weight, decay):
+    """The codebook after one training step, by products with the one-hot matrix."""
+    codes, one_hot, _ = quantise(z, weight)
+    counts = one_hot.sum(0)
+    unused = counts == 0
+    means = (F.normalize(z, dim=-1).t() @ one_hot / counts.masked_fill(unused, 1)).t()
+    target = torch.where(unused[:, None], weight, F.normalize(means, dim=-1))
+    return F.normalize(weight * decay + target * (1 - decay), dim=-1), codes

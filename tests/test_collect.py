@@ -1,0 +1,211 @@
+"""`collect`: one row a run, whatever lies in the folder; damage is told by name, and the rest is read."""
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eegemo_utils import cli, datasets
+from eegemo_utils.collect import collect, folders, kind_of_data
+from eegemo_utils.notebooks import ParameterError
+from tests import made_runs
+
+
+def one(table, run):
+    rows = table[table["run"] == run]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_a_row_a_run_at_any_depth(tmp_path):
+    made_runs.finished(tmp_path / "a", metrics={"accuracy_published": 0.9, "n_rows": 5}, seed=1)
+    made_runs.finished(tmp_path / "deep" / "b", "gmss", metrics={"accuracy_published": 0.8}, seed=2, dataset="seed")
+    table = collect(tmp_path).table
+    assert list(table["run"]) == ["a", "deep/b"]
+    row = one(table, "a")
+    assert (row["notebook"], row["status"], row["data"], row["code"]) == ("gru", "done", "simulated", "c0de")
+    assert row["metrics.accuracy_published"] == 0.9 and row["metrics.n_rows"] == 5
+    assert row["parameters.seed"] == 1 and row["provenance.torch"] == "2.13.0" and row["seconds"] == 1.5
+    assert one(table, "deep/b")["data"] == "emotion"
+
+
+def test_the_folder_of_one_run(tmp_path):
+    made_runs.finished(tmp_path / "mine")
+    assert list(collect(tmp_path / "mine").table["run"]) == ["mine"]
+
+
+def test_what_lies_inside_a_run_is_not_a_run(tmp_path):
+    run = made_runs.finished(tmp_path / "a")
+    made_runs.finished(run / "previous")
+    made_runs.finished(run / "checkpoints" / "x")
+    assert list(collect(tmp_path).table["run"]) == ["a"]
+
+
+def test_a_failed_run_says_why(tmp_path):
+    made_runs.failed(tmp_path / "plain", seed=1)
+    text = "Cell 7\nran out of time. What was reached is in /home/somebody/runs/x/gru.failed.ipynb."
+    error = {"cell": 7, "error": text, "kind": "timeout", "attempts": 2}
+    made_runs.failed(tmp_path / "swept", error=error)
+    table = collect(tmp_path).table
+    plain, swept = one(table, "plain"), one(table, "swept")
+    assert (plain["status"], plain["reason"], plain["cell"]) == ("failed", "ValueError: no such electrode", 3)
+    assert (swept["status"], swept["reason"], swept["cell"]) == ("failed", "Cell 7 ran out of time.", 7)
+    assert (swept["kind"], swept["attempts"]) == ("timeout", 2)
+
+
+def test_a_run_at_work_is_left(tmp_path):
+    made_runs.write(tmp_path / "a" / "run.json", {"notebook": "gru", "code": "c", "parameters": {}})
+    made_runs.write(tmp_path / "a" / "gru.partial.ipynb", "")
+    row = one(collect(tmp_path).table, "a")
+    assert (row["status"], row["reason"]) == ("left", "at work, or broken off")
+
+
+def test_a_sweep_adds_what_only_it_knows(tmp_path):
+    made_runs.finished(tmp_path / "gru-seed=0")
+    made_runs.sweep(
+        tmp_path,
+        {"name": "gru-seed=0", "notebook": "gru", "parameters": {"seed": 0}, "status": "done", "attempts": 2},
+        {"name": "gru-seed=1", "notebook": "gru", "parameters": {"seed": 1}, "status": "left", "attempts": 0},
+        {"name": "gru-seed=2", "notebook": "gru", "parameters": {"seeed": 2}, "status": "failed", "attempts": 1,
+         "error": "no parameter seeed"},
+        {"name": "gru-seed=3", "notebook": "gru", "parameters": {"seed": 3}, "status": "done", "attempts": 1},
+        {"name": "gru-seed=4", "notebook": "gru", "parameters": {"seed": 4}, "status": "failed", "attempts": 1},
+    )
+    made_runs.write(tmp_path / "gru-seed=4" / "error.json", {"error": "no parameter seeed", "kind": "parameters"})
+    made_runs.finished(tmp_path / "by hand")
+    collection = collect(tmp_path)
+    table = collection.table
+    assert one(table, "gru-seed=0")[["sweep", "attempts", "status"]].tolist() == ["small", 2, "done"]
+    assert pd.isna(one(table, "gru-seed=1")["data"])  # a sweep names the given parameters only
+    assert one(table, "gru-seed=1")["status"] == "left" and one(table, "gru-seed=1")["parameters.seed"] == 1
+    assert one(table, "gru-seed=2")[["status", "reason"]].tolist() == ["failed", "no parameter seeed"]
+    assert one(table, "gru-seed=3")["status"] == "damaged" and "gru-seed=3" in collection.problems[0]
+    assert one(table, "gru-seed=4")[["status", "notebook", "parameters.seed"]].tolist() == ["failed", "gru", 4]
+    assert pd.isna(one(table, "by hand")["sweep"])
+
+
+DAMAGES = {
+    "cut metrics": (lambda run: cut(run / "metrics.json"), "metrics.json is damaged"),
+    "empty metrics": (lambda run: (run / "metrics.json").write_bytes(b""), "metrics.json is damaged"),
+    "bytes": (lambda run: (run / "metrics.json").write_bytes(b"\xff\xfe\x00{"), "metrics.json is damaged"),
+    "nan": (lambda run: made_runs.write(run / "metrics.json", '{"notebook": "gru", "metrics": {"a": NaN}}'), "NaN"),
+    "a list": (lambda run: made_runs.write(run / "metrics.json", []), "expected an object, found list"),
+    "no name": (lambda run: made_runs.write(run / "metrics.json", {"metrics": {}}), "expected the notebook's name"),
+    "no values": (lambda run: made_runs.write(run / "metrics.json", {"notebook": "gru", "metrics": 3}), "'metrics'"),
+    "deep": (lambda run: made_runs.write(run / "metrics.json", "[" * 100_000), "metrics.json is damaged"),
+    "cut notebook": (lambda run: cut(run / "gru.ipynb"), "gru.ipynb is cut off"),
+    "no notebook": (lambda run: (run / "gru.ipynb").unlink(), "gru.ipynb, which marks a finished run, is not"),
+}
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_told_by_name_and_the_rest_is_read(tmp_path, damage):
+    spoil, said = DAMAGES[damage]
+    made_runs.finished(tmp_path / "good", metrics={"accuracy_published": 0.5})
+    spoil(made_runs.finished(tmp_path / "bad", metrics={"accuracy_published": 1.0}))
+    collection = collect(tmp_path)
+    assert one(collection.table, "good")["status"] == "done"
+    bad = one(collection.table, "bad")
+    assert bad["status"] == "damaged" and said in bad["reason"]
+    assert pd.isna(bad["metrics.accuracy_published"])
+    assert len(collection.problems) == 1 and collection.problems[0].startswith("bad: ")
+
+
+def test_a_damaged_sweep_or_marker_does_not_stop(tmp_path):
+    made_runs.finished(tmp_path / "a")
+    made_runs.write(tmp_path / "a" / "run.json", "{")
+    made_runs.write(tmp_path / "sweep.json", {"runs": 3})
+    collection = collect(tmp_path)
+    assert one(collection.table, "a")["status"] == "done"
+    assert any("a: run.json is damaged" in line for line in collection.problems)
+    assert any("sweep.json: expected a list" in line for line in collection.problems)
+
+
+def test_a_locked_folder_is_told(tmp_path, locked):
+    made_runs.finished(tmp_path / "a")
+    locked(made_runs.finished(tmp_path / "b"))
+    collection = collect(tmp_path)
+    assert list(collection.table["run"]) == ["a"] and collection.problems == ["b: cannot be read: Permission denied"]
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(ParameterError, match="holds no runs"):
+        collect(tmp_path)
+    with pytest.raises(ParameterError, match="not a folder"):
+        collect(tmp_path / "missing")
+
+
+def test_every_dataset_is_known_to_be_emotion_or_not():
+    undecided = set(datasets.MODULES) - folders.EMOTION - folders.NOT_EMOTION
+    assert undecided == {"muse", "eeg_folder"}  # anybody's own recordings
+
+
+def test_simulated_files_of_an_emotion_dataset_stay_simulated():
+    assert kind_of_data({"dataset": "deap"}, {}) == "emotion"
+    assert kind_of_data({"dataset": "deap"}, {"description": "simulated DEAP cohort"}) == "simulated"
+    assert kind_of_data({"dataset": "eegmat"}, {}) == "not emotion"
+    assert kind_of_data({}, {}) == kind_of_data({"dataset": "muse"}, {}) == "unknown"
+
+
+def test_written_tables_hold_one_type_a_column(tmp_path):
+    values = (1, 2.5, True, "text", [1, "a"], None)
+    for i, value in enumerate(values):
+        made_runs.finished(tmp_path / f"r{i}", value=value, whole=i, flag=i > 2, metrics={"score": i / 10})
+    assert cli.main(["collect", str(tmp_path)]) == 0
+    table = pd.read_parquet(tmp_path / "collected" / "runs.parquet")
+    csv = pd.read_csv(tmp_path / "collected" / "runs.csv")
+    assert table["parameters.value"].tolist()[:5] == ["1", "2.5", "true", "text", '[1, "a"]']
+    assert table["parameters.whole"].tolist() == list(range(6)) and table["parameters.whole"].dtype == "Int64"
+    assert table["parameters.flag"].dtype == "boolean"
+    np.testing.assert_array_equal(csv["metrics.score"], table["metrics.score"])
+    assert list(csv.columns) == list(table.columns) and len(csv) == 6
+    assert {path.name for path in (tmp_path / "collected").iterdir()} == {
+        "runs.parquet", "runs.csv", "summary.csv", "comparisons.csv"}
+
+
+def test_the_command_tells_damage_and_ends_with_1(tmp_path, capsys):
+    made_runs.finished(tmp_path / "good")
+    cut(made_runs.finished(tmp_path / "bad") / "metrics.json")
+    assert cli.main(["collect", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "2 runs: 1 done, 1 damaged" in said.out and "bad: metrics.json is damaged" in said.err
+    assert len(pd.read_csv(tmp_path / "out" / "runs.csv")) == 2
+    assert cli.main(["collect", str(tmp_path / "missing")]) == 2
+
+
+def test_a_full_disk_leaves_the_old_table(tmp_path, monkeypatch):
+    made_runs.finished(tmp_path / "a")
+    assert cli.main(["collect", str(tmp_path)]) == 0
+    before = (tmp_path / "collected" / "runs.csv").read_bytes()
+    made_runs.finished(tmp_path / "b")
+
+    def full(self, path, **_options):
+        path.write_text("half")
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    assert cli.main(["collect", str(tmp_path)]) == 2
+    assert (tmp_path / "collected" / "runs.csv").read_bytes() == before
+    assert not list((tmp_path / "collected").glob(".*"))
+
+
+def test_metrics_of_a_real_run_are_read(tmp_path):
+    """The file as `eegemo run` writes it."""
+    from eegemo_utils.runs.folders import RunFolder
+
+    source = tmp_path / "gru.ipynb"
+    made_runs.write(source, {**made_runs.NOTEBOOK, "cells": []})
+    folder = RunFolder(tmp_path / "runs" / "a", source, {"seed": 3})
+    folder.begin()
+    made_runs.write(folder.partial, made_runs.NOTEBOOK)
+    folder.finish({"notebook": "gru", "metrics": {"a": 1.0}, "parameters": {"seed": 3}, "provenance": {}})
+    folder.release()
+    row = one(collect(tmp_path / "runs").table, "a")
+    assert row["status"] == "done" and row["metrics.a"] == 1.0
+    assert row["code"] == json.loads((tmp_path / "runs" / "a" / "run.json").read_text())["code"]
