@@ -178,9 +178,9 @@ def test_a_generation_of_100(benchmark, tnas, who, kind, device):
             assert score == pytest.approx(expected)
 
 
-def steps(model_parameters, forward, draws, tnas, space):
-    """A few training steps, one drawn network each."""
-    optimizer = torch.optim.Adam(model_parameters, lr=5e-4)
+def steps(model_parameters, forward, draws, tnas, space, fused=False):
+    """A few training steps, one drawn network each; the notebook's optimiser is fused."""
+    optimizer = torch.optim.Adam(model_parameters, lr=5e-4, fused=fused)
     losses = []
     for genome in draws:
         optimizer.zero_grad(set_to_none=True)
@@ -223,7 +223,7 @@ def test_steps_of_ten_folds(benchmark, tnas, who, drop, device):
             loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
             return loss.unflatten(0, y.shape).mean(dim=1)
 
-        losses = steps(made.parameters(), forward, draws, tnas, space)
+        losses = steps(made.parameters(), forward, draws, tnas, space, fused=True)
         settle(device)
         return losses
 
