@@ -188,6 +188,7 @@ def test_nothing_is_mixed(tmp_path):
         corpus.build(tmp_path / "elsewhere", out, progress=False)
     with pytest.raises(DatasetError, match="expected a new folder or a corpus, found other files"):
         corpus.build(tmp_path / "in", tmp_path / "elsewhere", progress=False)
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["b.edf"], "a refusal writes nothing"
     with filelock.FileLock(out / LOCK), pytest.raises(DatasetError, match="another process builds"):
         corpus.build(tmp_path / "in", out, progress=False)
     with pytest.raises(ValueError, match="n_jobs must be at least 1"):

@@ -55,6 +55,8 @@ def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True) -
         raise ValueError(f"n_jobs must be at least 1 and mains frequencies above 0 Hz, found {n_jobs}, {notch}")
     jobs = _jobs(folder, out, tuple(notch))
     settings = settings_text(notch)
+    if out.is_dir():
+        _same_corpus(out, settings, jobs)  # before anything is written there: a refusal leaves the folder as it was
     with _alone(out):
         _same_corpus(out, settings, jobs)
         description, _ = read_description(folder, f"EEG files in {folder.resolve().name}")
