@@ -28,7 +28,7 @@ from .notebooks import (
     notebook_path,
     read_parameters,
 )
-from .settings import read_settings
+from .settings import PARAMETER_OPTION, read_settings
 
 EXIT_CODES = {"time limit": 124, "interrupted": 130, "killed": 138}
 
@@ -126,15 +126,7 @@ def add_run(commands: argparse._SubParsersAction) -> None:
     about = f"Run notebooks without a browser: {names_to_run()}."
     parser = commands.add_parser("run", help="run notebooks", description=about)
     parser.add_argument("papers", nargs="+", metavar="PAPER", help="a notebook's name or an .ipynb file")
-    parser.add_argument(
-        "-p",
-        dest="parameter",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="set a parameter, also as NAME=VALUE; may be repeated",
-    )
+    parser.add_argument("-p", **PARAMETER_OPTION, help="set a parameter, also as NAME=VALUE; may be repeated")
     files = "a YAML file of parameters; may be repeated"
     parser.add_argument("-f", dest="settings", action="append", default=[], metavar="FILE", help=files)
     parser.add_argument("--device", help="short for -p device DEVICE")

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .notebooks import ParameterError
+from .settings import PARAMETER_OPTION
 
 LOCK = ".sweep.lock"
 
@@ -112,15 +113,8 @@ def add_sweep(commands: argparse._SubParsersAction, seconds: Callable[[str], flo
     parser.add_argument("file", metavar="SWEEP.yaml", help="such as notebooks/sweeps/simulated.yaml")
     parser.add_argument("--out", metavar="FOLDER", help="for results; default runs/SWEEP")
     parser.add_argument("--dry-run", action="store_true", help="list the runs, and which are done, and run nothing")
-    parser.add_argument(
-        "-p",
-        dest="parameter",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="set a parameter of all runs, also as NAME=VALUE; may be repeated",
-    )
+    given = "set a parameter of all runs, also as NAME=VALUE; may be repeated"
+    parser.add_argument("-p", **PARAMETER_OPTION, help=given)
     limit = "for each run as a whole"
     parser.add_argument("--time-limit", "--timeout", type=seconds, metavar="SECONDS", help=limit)
     many = "runs at once; by default as many as there are cores, memory and GPUs for (with --slurm: jobs)"

@@ -8,6 +8,9 @@ import yaml
 
 from .notebooks.parameters import ParameterError
 
+# How -p NAME VALUE is read, in every command that takes a notebook's parameters.
+PARAMETER_OPTION = {"dest": "parameter", "nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
+
 
 class OneValueEach(yaml.SafeLoader):
     """YAML as data in which no name stands twice; plain YAML would keep the last one in silence."""
