@@ -115,7 +115,8 @@ def test_twenty_runs_a_dead_kernel_a_dead_worker_then_nothing_then_one(sweep, tm
     damaged = out / summary(out)[11]["name"] / "tiny.ipynb"
     damaged.write_bytes(damaged.read_bytes()[:-100])
     code, stdout, _ = finish(sweep("--dry-run", grid=grid, **waiting))
-    assert [line.split()[0] for line in stdout.splitlines() if line.endswith("damaged")] == ["tiny-seed=11"]
+    assert [line.split()[0] for line in stdout.splitlines() if "  damaged: " in line] == ["tiny-seed=11"]
+    assert "tiny.ipynb is cut off" in stdout and "20 runs: 19 done, 0 failed, 1 damaged, 0 left" in stdout
     code, stdout, _ = finish(sweep("--workers", 1, grid=grid, **waiting))
     assert code == 0 and "1 to run" in stdout
     assert sorted(map(int, (out / "ends").read_text().split())) == sorted([*range(20), 11])
@@ -126,7 +127,8 @@ def test_each_failure_is_one_line_and_harms_nobody_else(sweep, tmp_path):
     grid = {"then": ["end", "raise", "wait"]}
     code, stdout, stderr = finish(sweep("--workers", 2, "--timeout", 15, grid=grid, include=[{"seed": 100}]))
     assert code == 1
-    lines = stderr.splitlines()
+    note, *lines = stderr.splitlines()
+    assert "note: " in note and "does not name then, which the grid varies, and takes then=end" in note
     assert len(lines) == 3 and all(line.startswith("eegemo: failed: tiny-") for line in lines), stderr
     for name, said, kind, cell in (
         ("tiny-then=raise", "In [4], section 'Work': the cell raised ValueError: no such luck", "raised", 4),
@@ -143,7 +145,7 @@ def test_each_failure_is_one_line_and_harms_nobody_else(sweep, tmp_path):
 
     code, stdout, _ = finish(sweep("--dry-run", grid=grid, include=[{"seed": 100}]))
     assert [line.split("  ")[-1].strip() for line in stdout.splitlines()[1:4]] == [
-        "done", "failed before (raised)", "failed before (timeout)"]
+        "done", "left: failed before (raised)", "left: failed before (timeout)"]
     assert code == 1, "one has parameters that cannot be run"
 
 

@@ -5,13 +5,15 @@ them side by side); ``summarise`` gives means, standard deviations and bootstrap
 ``compare`` sets protocols against each other in pairs.
 
 Columns of the table: ``run`` (the folder, relative), ``sweep``, ``notebook``, ``data`` (what kind of data the
-scores come from, one of KINDS_OF_DATA), ``status``, ``attempts``, ``seconds``, ``peak_memory_mb`` (MiB), ``kind``,
-``cell`` and ``reason`` (of a failure), ``code`` (digest of the notebook's code), ``fingerprint``, then
-``parameters.*``, ``metrics.*`` and ``provenance.*`` by the names in ``metrics.json``.
+scores come from, one of KINDS_OF_DATA), ``status`` (``eegemo_utils.runs.states``),
+``attempts``, ``seconds``, ``peak_memory_mb`` (MiB), ``kind``, ``cell`` and ``reason`` (of a failure), ``code``
+(digest of the notebook's code), ``fingerprint``, then ``parameters.*``, ``metrics.*`` and ``provenance.*`` by the
+names in ``metrics.json``.
 """
 
+from ..runs.states import STATUSES
 from .comparisons import compare
-from .folders import KINDS_OF_DATA, STATUSES, kind_of_data
+from .folders import KINDS_OF_DATA, kind_of_data
 from .summaries import AUDIT, groups, summarise
 from .table import Collection, collect, write_tables
 

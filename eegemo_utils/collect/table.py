@@ -12,14 +12,15 @@ from pathlib import Path
 import pandas as pd
 
 from ..notebooks.parameters import ParameterError
+from ..runs.states import Damaged, one_line, read_json
 from .comparisons import compare
-from .folders import SWEEP, Damaged, find, kind_of_data, one_line, read_json, read_run, relative
+from .folders import SWEEP, find, kind_of_data, read_run, relative
 from .summaries import summarise
 
 FIRST = ("run", "sweep", "notebook", "data", "status", "attempts", "seconds", "peak_memory_mb", "kind", "cell",
          "reason", "code", "fingerprint")
 PARTS = ("parameters", "metrics", "provenance")
-FROM_SWEEP = {"done": "damaged", "failed": "failed", "left": "left"}
+FROM_SWEEP = {"done": "damaged", "failed": "failed"}  # where there is no folder; any other is left
 
 
 @dataclass

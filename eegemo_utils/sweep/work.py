@@ -12,7 +12,8 @@ import psutil
 from ..notebooks import NotebookError, ParameterError
 from ..runs import RunError, RunResult, run_notebook
 from ..runs.folders import MARKER, FolderInUse, write_json
-from .state import ERROR, Outcome, read_json, write_error
+from ..runs.states import ERROR, look
+from .state import Outcome, write_error
 
 PATIENCE = 60  # seconds for a run on a worker that is being ended to let go of its folder
 DEATHS = 2  # after so many deaths of its process a run is tried once more; then it has failed
@@ -69,7 +70,8 @@ def run_when_free(task: dict[str, object], folder: Path) -> RunResult:
 def clear(folder: Path, paper: str) -> None:
     """Take away what a run of this sweep may have left that ``run_notebook`` would not take for a run's folder."""
     (folder / ERROR).unlink(missing_ok=True)
-    if read_json(folder / MARKER) == "damaged":
+    found = look(folder)
+    if found.status == "damaged" and not found.marker:
         write_json(folder / MARKER, {"notebook": paper})
 
 

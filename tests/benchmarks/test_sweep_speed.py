@@ -89,7 +89,7 @@ def trivial(task: dict) -> Outcome:
 def test_many_runs_eight_workers(benchmark, tmp_path, count):
     runs = [Run(f"trivial-seed={seed}", Path("trivial.ipynb"), {"seed": seed}, ("seed",)) for seed in range(count)]
     outcomes = {run.name: Outcome() for run in runs}
-    with local(count, 8, 0) as engine:
+    with local(count, 8) as engine:
         going = Sweep("many", runs, outcomes, tmp_path, task=trivial, say=lambda _line: None)
         before = psutil.Process().memory_info().rss
         benchmark.pedantic(going.execute, (engine,), rounds=1)
