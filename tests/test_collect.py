@@ -187,6 +187,12 @@ def test_the_command_tells_damage_and_ends_with_1(tmp_path, capsys):
     assert "2 runs: 1 done, 1 damaged" in said.out and "bad: metrics.json is damaged" in said.err
     assert len(pd.read_csv(tmp_path / "out" / "runs.csv")) == 2
     assert cli.main(["collect", str(tmp_path / "missing")]) == 2
+    capsys.readouterr()
+    wrong = {"out/runs.csv": "is a file. Give --out a folder", "out/runs.csv/x": "cannot be made (Not a directory)"}
+    for out, message in wrong.items():
+        assert cli.main(["collect", str(tmp_path / "good"), "--out", str(tmp_path / out)]) == 2
+        said = capsys.readouterr().err
+        assert message in said and "Errno" not in said
 
 
 def test_a_full_disk_leaves_the_old_table(tmp_path, monkeypatch):

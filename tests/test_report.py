@@ -41,7 +41,8 @@ def test_site(runs, tmp_path):
     assert site.n_written == 3 and len(site.problems) == 1
     assert "4 runs" in text and "metrics.json is damaged" in text and "&lt;script&gt;no&lt;/script&gt;" in text
     assert "b &lt;i&gt;" in text and "b <i>" not in text
-    assert {path.name for path in (tmp_path / "site").iterdir()} == {"index.html", "pages", "tables", "audit.svg"}
+    assert {path.name for path in (tmp_path / "site").iterdir()} == {
+        ".eegemo-report", "index.html", "pages", "tables", "audit.svg"}
     links = re.findall(r'href="(pages/[^"]+)"', text)
     assert len(set(links)) == 3 and all((tmp_path / "site" / link).is_file() for link in links)
 
@@ -78,12 +79,21 @@ def test_unchanged_pages_are_kept_and_others_made_again(runs, tmp_path):
     assert not (tmp_path / "site" / "pages" / "c.html").exists()
 
 
-def test_foreign_pages_are_not_overwritten(runs, tmp_path):
-    made_runs.write(tmp_path / "site" / "index.html", "<title>my own</title>")
-    with pytest.raises(ParameterError, match="another page"):
+def test_a_folder_of_other_things_is_refused_and_left_as_it_is(runs, tmp_path):
+    made_runs.write(tmp_path / "site" / "notes.txt", "my own")
+    with pytest.raises(ParameterError, match="holds other things than a report, such as notes.txt. Give --out a new"):
         build_site(runs, tmp_path / "site", quiet)
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["notes.txt"]
     with pytest.raises(ParameterError, match="is a file"):
-        build_site(runs, tmp_path / "site" / "index.html", quiet)
+        build_site(runs, tmp_path / "site" / "notes.txt", quiet)
+
+
+def test_a_report_that_was_broken_off_or_is_older_is_made_again(runs, tmp_path):
+    start = build_site(runs, tmp_path / "site", quiet).start
+    start.unlink()
+    assert build_site(runs, tmp_path / "site", quiet).n_kept == 3
+    (tmp_path / "site" / ".eegemo-report").unlink()
+    assert build_site(runs, tmp_path / "site", quiet).n_kept == 3
 
 
 def test_a_notebook_that_cannot_be_shown_is_told(runs, tmp_path):

@@ -15,7 +15,7 @@ from ..runs.states import STATUSES
 from .comparisons import compare
 from .folders import KINDS_OF_DATA, kind_of_data
 from .summaries import AUDIT, groups, summarise
-from .table import Collection, collect, write_tables
+from .table import Collection, collect, make_folder, write_tables
 
 __all__ = ["AUDIT", "KINDS_OF_DATA", "STATUSES", "Collection", "collect", "compare", "groups", "kind_of_data",
-           "summarise", "write_tables"]
+           "make_folder", "summarise", "write_tables"]

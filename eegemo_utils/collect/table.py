@@ -150,9 +150,14 @@ def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:
     -------
     list of Path
         The files.
+
+    Raises
+    ------
+    ParameterError
+        When the folder cannot be made.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     summary, comparisons = summarise(table), compare(table)
     return [
         written(folder / "runs.parquet", lambda path: table.to_parquet(path, index=False)),
@@ -160,6 +165,16 @@ def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:
         written(folder / "summary.csv", lambda path: summary.to_csv(path, index=False)),
         written(folder / "comparisons.csv", lambda path: comparisons.to_csv(path, index=False)),
     ]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, or raise ParameterError where that cannot be."""
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError(f"{folder} is a file. Give --out a folder, or a name for a new one.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{folder} cannot be made ({error.strerror}). Give another folder with --out.") from error
 
 
 def written(path: Path, write: Callable[[Path], object]) -> Path:
