@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from functools import lru_cache
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def package_fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_digest(path: Path, _mtime_ns: int, _size: int) -> bytes:
     """Return a digest of what a Python file does; reading all files takes half a second, and a worker asks often."""
     return hashlib.sha256(repr(plain(ast.parse(path.read_bytes()))).encode()).digest()
