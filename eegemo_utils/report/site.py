@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
-from ..collect import AUDIT, KINDS_OF_DATA, collect, make_folder, summarise, write_tables
+from ..collect import AUDIT, KINDS_OF_DATA, audit, collect, make_folder, write_tables
 from ..notebooks.parameters import ParameterError
 from . import start
 from .figure import NARROW, WIDE, audit_figure, rows_of
@@ -223,7 +223,7 @@ def head(path: Path) -> str:
 def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> dict[str, object]:
     """Return what the start page's template takes, and write the figure beside it."""
     table = site.table
-    every = rows_of(summarise(table))
+    every = rows_of(audit(table))
     rows = every[:MOST_ROWS]
     wide, narrow = (audit_figure(rows, width) if rows else "" for width in (WIDE, NARROW))
     if rows:

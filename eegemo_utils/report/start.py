@@ -96,8 +96,10 @@ def noise(part: pd.DataFrame) -> str:
 
 def spread_over(part: pd.DataFrame) -> str:
     """Return what the spread of a group's accuracies is over, e.g. "5 seeds"."""
-    n, over = max(part.loc[metric, ["n", "over"]].tolist() for metric in AUDIT if metric in part.index)
-    return f"{n} {over}" if n > 1 else "one run"
+    known = [metric for metric in AUDIT if metric in part.index]
+    n, over = max(part.loc[metric, ["n", "over"]].tolist() for metric in known)
+    n_runs = int(part.loc[known, "n_runs"].max())
+    return f"{n} {over}" if n > 1 else "one run" if n_runs == 1 else f"the mean of {n_runs} runs of one seed"
 
 
 def summary_rows(rows: list[pd.DataFrame]) -> list[dict]:
@@ -106,7 +108,7 @@ def summary_rows(rows: list[pd.DataFrame]) -> list[dict]:
     for part in rows:
         facts = part.iloc[0]
         found.append({"notebook": facts["notebook"], "dataset": facts["dataset"], "data": facts["data"],
-                      "settings": facts["settings"], "over": spread_over(part),
+                      "settings": facts["settings"], "over": spread_over(part), "note": facts["note"],
                       "scores": [score(part, metric) for metric in (*AUDIT, noise(part), "chance", "majority")]})
     return found
 
@@ -115,8 +117,9 @@ def comparison_rows(table: pd.DataFrame) -> list[dict]:
     """Return the comparisons between protocols, as text."""
     rows = compare(table).to_dict("records")
     return [row | {"first": AUDIT.get(row["first"], row["first"]), "second": AUDIT.get(row["second"], row["second"]),
-                   "change": f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]",
-                   "p": f"{row['p']:.3g}", "p_holm": f"{row['p_holm']:.3g}"} for row in rows]
+                   "change": f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" if row["n"] else "",
+                   "p": f"{row['p']:.3g}" if row["n"] else "", "p_holm": f"{row['p_holm']:.3g}" if row["n"] else ""}
+            for row in rows]
 
 
 def paper_numbers(table: pd.DataFrame) -> list[dict]:
