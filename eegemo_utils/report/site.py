@@ -236,6 +236,7 @@ def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> d
         "folder": root.name, "n_runs": len(table), "counted": start.counted(table), "kinds": start.kinds(table),
         "figure": {"wide": as_address(wide), "narrow": as_address(narrow)} if rows else None,
         "n_figure": len(rows), "n_groups": len(every), "audit": AUDIT, "columns": columns, "results": results,
+        "has_settings": any(row["settings"]["text"] for row in results),
         "options": {name: sorted({row[name] for row in results if row[name]}) for name in keys},
         "troubles": start.troubles(table, pages), "problems": untold(site), "summary": start.summary_rows(every),
         "comparisons": start.comparison_rows(table), "papers": start.paper_numbers(table),
