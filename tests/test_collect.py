@@ -121,7 +121,7 @@ def test_damage_is_told_by_name_and_the_rest_is_read(tmp_path, damage):
     bad = one(collection.table, "bad")
     assert bad["status"] == "damaged" and said in bad["reason"]
     assert pd.isna(bad["metrics.accuracy_published"])
-    run, code = Run("bad", tmp_path / "gru.ipynb", {}), Code({}, {}, "")
+    run, code = Run("bad", tmp_path / "gru.ipynb", {}), Code({}, {}, str)
     outcome = look(run, tmp_path, code)
     assert (outcome.status, outcome.why) == ("damaged", bad["reason"]), "a sweep says the same"
     assert len(collection.problems) == 1 and collection.problems[0].startswith("bad: ")

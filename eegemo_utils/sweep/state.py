@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ..notebooks import read_parameters
@@ -53,14 +54,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Code:
-    """What runs of one notebook are made by: its identity without parameters, defaults, this package's code."""
+    """What runs of one notebook are made by: its identity without parameters, defaults, this package's code.
+
+    ``fingerprint`` is called when there is a finished run to compare with: it takes half a second.
+    """
 
     identity: dict[str, object]
     defaults: dict[str, object]
-    fingerprint: str
+    fingerprint: Callable[[], str]
 
 
-def code_of(source: Path, fingerprint: str) -> Code:
+def code_of(source: Path, fingerprint: Callable[[], str]) -> Code:
     """Return what runs of a notebook are made by now."""
     defaults = {name: parameter.default for name, parameter in read_parameters(source).items()}
     return Code(identity(source, {}), defaults, fingerprint)
@@ -97,7 +101,7 @@ def changes(run: Run, found: states.State, code: Code) -> list[str]:
     names = [name for name in {**now, **before} if name not in now or name not in before or now[name] != before[name]]
     changed = [f"{name} {shown(name, before)} -> {shown(name, now)}" for name in names]
     changed += ["the notebook's code"] * ({**found.marker, "parameters": {}} != code.identity)
-    return changed + ["the package's code"] * (found.result.get("fingerprint") != code.fingerprint)
+    return changed + ["the package's code"] * (found.result.get("fingerprint") != code.fingerprint())
 
 
 def shown(name: str, values: Mapping[str, object]) -> str:
@@ -119,7 +123,7 @@ def what_changed(runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> list[s
 
 def look_at_all(runs: Sequence[Run], out: Path) -> dict[str, Outcome]:
     """Return the outcome of each run by its name; one that cannot be run has failed already."""
-    fingerprint = package_fingerprint()
+    fingerprint = cache(package_fingerprint)
     codes = {source: code_of(source, fingerprint) for source in {run.source for run in runs}}
     before = attempts_before(out)
     found = {}
