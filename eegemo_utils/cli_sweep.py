@@ -15,7 +15,7 @@ from .settings import PARAMETER_OPTION
 
 def sweep(arguments: argparse.Namespace) -> int:
     """Run what a sweep file names and is not done yet; 1 when a run failed, 130 when it was interrupted."""
-    from .sweep.checks import check_alone, check_folder, with_data
+    from .sweep.checks import check_alone, check_any, check_folder, with_data
     from .sweep.files import read_sweep
     from .sweep.progress import plan_table, summary
     from .sweep.state import look_at_all
@@ -29,9 +29,11 @@ def sweep(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         outcomes = look_at_all(runs, out)
         print(plan_table(runs, outcomes), flush=True)
+        check_any(runs)
         check_alone(out)
         check_engine(arguments, sum(outcome.to_run for outcome in outcomes.values()))
     else:
+        check_any(runs)
         with alone(out):
             outcomes = look_at_all(runs, out)
             interrupted = execute(arguments, runs, outcomes, out)

@@ -70,7 +70,8 @@ def test_another_sweep_at_work(sweep, tmp_path):
 def test_recordings_that_are_not_there(sweep, tmp_path):
     wrong = {"dataset": "deap", "data_root": "nowhere"}
     for words in (("--dry-run",), ()):
-        code, _, stderr = sweep(*words, parameters=wrong)
+        code, stdout, stderr = sweep(*words, parameters=wrong)
+        assert ("failed: dataset deap: nowhere" in stdout) == bool(words), "the table is shown all the same"
         assert code == 2 and "tiny, because: dataset deap: nowhere: no such file or folder" in stderr, stderr
         code, _, stderr = sweep(*words, parameters={"dataset": "depa", "data_root": "."})
         assert code == 2 and "no dataset 'depa'. Did you mean 'deap'?" in stderr

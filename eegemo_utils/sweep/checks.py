@@ -47,14 +47,14 @@ def locked(out: Path) -> FileLock:
     return lock
 
 
-def with_data(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs, those whose recordings are not where they should be with that as their problem.
+def check_any(runs: Sequence[Run]) -> None:
+    """Raise ParameterError when no run can start."""
+    if all(run.problem for run in runs):
+        raise ParameterError(f"No run can start, and the first, {runs[0].name}, because: {runs[0].problem}")
 
-    Raises
-    ------
-    ParameterError
-        When that is so for all of them.
-    """
+
+def with_data(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs, those whose recordings are not where they should be with that as their problem."""
     defaults = {
         source: {name: parameter.default for name, parameter in read_parameters(source).items()}
         for source in {run.source for run in runs}
@@ -68,8 +68,6 @@ def with_data(runs: Sequence[Run]) -> list[Run]:
             faults[wanted] = no_data(values)
         found = not run.problem and faults[wanted]
         checked.append(replace(run, problem=found, kind="data") if found else run)
-    if checked and all(run.problem for run in checked):
-        raise ParameterError(f"No run can start, and the first, {checked[0].name}, because: {checked[0].problem}")
     return checked
 
 
