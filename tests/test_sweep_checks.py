@@ -7,8 +7,9 @@ import yaml
 from filelock import FileLock
 
 from eegemo_utils import cli
+from eegemo_utils.runs import RunResult
 from eegemo_utils.runs.folders import RunFolder, identity
-from eegemo_utils.sweep import checks, state
+from eegemo_utils.sweep import checks, state, work
 from eegemo_utils.sweep.files import Run
 from tests import made_runs
 
@@ -123,3 +124,18 @@ def test_what_changed_is_named(sweep, tmp_path):
     source.write_text(cell)
     _, stdout, _ = sweep("--dry-run", grid={"seed": [0]})
     assert "the notebook's code, the package's code" in stdout
+
+
+def test_a_run_that_another_worker_finished_is_not_repeated(notebook, tmp_path, monkeypatch):
+    source, folder = notebook(PARAMETERS, LIMITS), tmp_path / "out" / "tiny-seed=1"
+    values = {"seed": 1, "epochs": 4, "dataset": "simulated", "data_root": ""}
+    made_runs.finished(folder, "tiny")
+    made_runs.write(folder / "run.json", identity(source, values))
+    result = {"notebook": "tiny", "parameters": values, "fingerprint": work.package_fingerprint(), "seconds": 7.5}
+    made_runs.write(folder / "metrics.json", result)
+    started = []
+    monkeypatch.setattr(work, "run_notebook", lambda *_, **__: started.append(1) or RunResult("tiny", "finished"))
+    task = {"source": str(source), "parameters": {"seed": 1}, "folder": str(folder), "time_limit": None}
+    assert work.attempt(task).seconds == 7.5 and not started
+    for changed in ({"seed": 2}, {"seed": 1, "epochs": 5}):
+        assert work.attempt(task | {"parameters": changed}).status == "done" and started.pop()
