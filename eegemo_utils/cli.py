@@ -74,6 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from . import runs  # late: a second
 
+    for path in papers:
+        if fault := runs.no_data(runs.all_parameters(path, given)):
+            raise ParameterError(f"{path.stem}: {fault}")
+
     signal.signal(signal.SIGTERM, interrupt)
     results = []
     for path in papers:

@@ -146,6 +146,17 @@ def test_the_table_tells_the_dataset_of_a_run_that_did_not_finish(papers, notebo
     assert capsys.readouterr().out.splitlines()[-1].split()[:4] == ["gmss", "deap", "–", "failed"]
 
 
+def test_recordings_that_are_not_there_are_told_before_anything_runs(papers, notebook, calls, capsys):
+    parameters = "dataset: str = 'simulated'\ndata_root: str = ''"
+    notebook((parameters, "parameters"), 'LIMITS = {"dataset": ["simulated", "deap"], "data_root": str}',
+             name="gmss", folder=papers / "notebooks")
+    assert cli.main(["run", "gmss", "-p", "dataset", "deap", "-p", "data_root", "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("eegemo: gmss: dataset deap: nowhere: no such file or folder")
+    assert not calls.calls
+    (papers / "nowhere").mkdir()
+    assert cli.main(["run", "gmss", "-p", "dataset", "deap", "-p", "data_root", "nowhere"]) == 0
+
+
 def test_an_interrupt_stops_them_all(calls):
     calls.statuses["gru"] = "interrupted"
     assert cli.main(["run", "gru", "tnas"]) == 130

@@ -1,5 +1,6 @@
 """What a notebook is to the rest of the project: definitions, parameters, recorded metrics, provenance."""
 
+from .cells import did_you_mean
 from .definitions import NotebookError, list_notebooks, load_constant, load_definitions, notebook_path
 from .metrics import MIME, NOT_COMPARED, read_metrics, record
 from .parameters import (
@@ -23,6 +24,7 @@ __all__ = [
     "cast_parameters",
     "check_parameters",
     "describe",
+    "did_you_mean",
     "list_notebooks",
     "load_constant",
     "load_definitions",

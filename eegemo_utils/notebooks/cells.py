@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,13 @@ def notebooks_folder() -> Path:
     return folder
 
 
+def did_you_mean(name: object, known: Iterable[str], n: int = 1) -> str:
+    """Return a sentence with the known names, at most n, that are nearest to another, "" when none is near."""
+    spelled = {each.lower(): each for each in known}
+    near = [spelled[each] for each in get_close_matches(str(name).lower(), spelled, n)]
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 def list_notebooks() -> list[str]:
     """Return the names of the project's notebooks ("gru", ...), sorted."""
     return sorted(path.stem for path in notebooks_folder().glob("*.ipynb"))
@@ -82,8 +90,7 @@ def notebook_path(notebook: str | Path) -> Path:
     path = notebooks_folder() / f"{notebook}.ipynb"
     if not path.is_file():
         names = list_notebooks()
-        near = difflib.get_close_matches(Path(notebook).name.lower(), names, 1)
-        guess = f" Did you mean '{near[0]}'?" if near else ""
+        guess = did_you_mean(Path(notebook).name, names)
         there = ", ".join(names) or "none"
         raise NotebookError(f"There is no notebook '{notebook}'.{guess} There are: {there}.")
     return path

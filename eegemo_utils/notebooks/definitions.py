@@ -9,7 +9,6 @@ from __future__ import annotations
 import __future__
 
 import ast
-import difflib
 import linecache
 import re
 import sys
@@ -17,7 +16,7 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-from .cells import CodeCell, NotebookError, code_cells, list_notebooks, notebook_path
+from .cells import CodeCell, NotebookError, code_cells, did_you_mean, list_notebooks, notebook_path
 
 __all__ = ["NotebookError", "list_notebooks", "load_constant", "load_definitions", "notebook_path"]
 
@@ -125,8 +124,7 @@ def check_constants(constants: dict[str, object], kept: list[Statement], path: P
     known = sorted({name for _, node in kept for name in bound_constants(node)})
     for name in constants:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            guess = f" Did you mean '{near[0]}'?" if near else ""
+            guess = did_you_mean(name, known)
             raise NotebookError(f"{path.name} has no constant '{name}'.{guess} It has: {', '.join(known)}.")
 
 

@@ -14,7 +14,6 @@ a line, and says in the constant ``LIMITS`` what each of them takes:
 from __future__ import annotations
 
 import ast
-import difflib
 import io
 import numbers
 import tokenize
@@ -22,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from .cells import CodeCell, NotebookError, code_cells, notebook_path
+from .cells import CodeCell, NotebookError, code_cells, did_you_mean, notebook_path
 from .definitions import load_constant
 
 Limit = tuple | list | type
@@ -86,8 +85,7 @@ def known(name: str, limits: Mapping[str, Limit]) -> Limit:
     """Return the limit of a parameter; for an unknown one the error names the near and the known."""
     if name in limits:
         return limits[name]
-    near = difflib.get_close_matches(name.lower(), limits, 2)
-    guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    guess = did_you_mean(name, limits, 2)
     raise ParameterError(f"There is no parameter '{name}'.{guess} There are: {', '.join(limits)}.")
 
 

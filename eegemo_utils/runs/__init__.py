@@ -9,6 +9,7 @@ PLACES = {
     "RunError": ".engine",
     "RunResult": ".runner",
     "all_parameters": ".runner",
+    "no_data": ".data",
     "publish_figures": ".refresh",
     "refresh": ".refresh",
     "results_table": ".runner",

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from ..notebooks import NotebookError, ParameterError, cast, read_parameters
+from ..notebooks import NotebookError, ParameterError, cast, did_you_mean, read_parameters
 from ..notebooks.parameters import known
-from .values import check_count, did_you_mean, expand
+from .values import check_count, expand
 
 KEYS = ("notebook", "settings", "parameters", "grid", "include", "exclude")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ..notebooks import ParameterError, read_parameters
+from ..runs.data import no_data
 from ..runs.folders import MARKER
 from .files import Run
 
@@ -69,22 +70,3 @@ def with_data(runs: Sequence[Run]) -> list[Run]:
         found = not run.problem and faults[wanted]
         checked.append(replace(run, problem=found, kind="data") if found else run)
     return checked
-
-
-def no_data(values: Mapping[str, object]) -> str:
-    """Return why a run's recordings are not there; "" when they are, or are simulated, or the run names none."""
-    dataset, root = values.get("dataset"), values.get("data_root")
-    if dataset in (None, "simulated") or root is None:
-        return ""
-    from .. import datasets  # late: MNE
-    from ..trials import DatasetError
-    from .values import did_you_mean
-
-    if dataset not in datasets.MODULES:
-        guess = did_you_mean(dataset, datasets.MODULES)
-        return f"There is no dataset {dataset!r}.{guess} There are: {', '.join(datasets.MODULES)}."
-    try:
-        datasets.resolve_root(root, datasets.MODULES[dataset].FACTS["folders"])
-    except DatasetError as error:
-        return f"dataset {dataset}: {error}"
-    return ""

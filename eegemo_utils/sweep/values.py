@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 
-from ..notebooks import ParameterError
+from ..notebooks import ParameterError, did_you_mean
 
 PEOPLE = ("subject", "subjects")  # the parameters whose `all` means people of the dataset
 MOST_RUNS = 100_000  # each is a folder, a line of sweep.json and a task that the scheduler keeps in memory
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return a sentence with the known name that is nearest to another, "" when none is near."""
-    near = get_close_matches(str(name).lower(), list(known), 1)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def check_count(count: int, what: str) -> None:
