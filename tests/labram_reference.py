@@ -8,6 +8,8 @@ norm_ema_quantizer.py:150-191). It borrows the weights of the notebook's modules
 import torch
 import torch.nn.functional as F
 
+NAMES = ["CZ", "O1", "T3", "A2"]  # of four electrodes, for small tests
+
 
 def attention(attn, x):
     """Scores and softmax as matrices."""

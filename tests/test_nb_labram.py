@@ -12,18 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from eegemo_utils.notebooks import load_definitions
 from tests import labram_reference as plain
 
 HERE = Path(__file__).parent / "golden" / "labram"
 LARGE = Path(os.environ.get("EEGEMO_GOLDEN", "nowhere")) / "labram"
 needs_weights = pytest.mark.skipif(not LARGE.is_dir(), reason="EEGEMO_GOLDEN is not set")
-
-
-@pytest.fixture(scope="module")
-def labram():
-    torch.set_num_threads(1)
-    return load_definitions("labram")
 
 
 def golden(name, folder=HERE):

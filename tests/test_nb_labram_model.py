@@ -9,20 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from eegemo_utils.notebooks import load_definitions
-
-NAMES = ["CZ", "O1", "T3", "A2"]
-
-
-@pytest.fixture(scope="module")
-def labram():
-    torch.set_num_threads(1)
-    return load_definitions("labram")
-
-
-@pytest.fixture(scope="module")
-def small(labram):
-    return labram.Size(2, 100, 5, 0.1)
+from tests.labram_reference import NAMES
 
 
 def shaken(model):
@@ -110,7 +97,7 @@ def test_tokenizer_and_masked_model_overfit_a_batch(labram, small):
     hertz = torch.tensor([4.0, 8.0, 12.0, 20.0])[:, None, None] * torch.tensor([1.0, 2.0])[:, None]
     x = torch.sin(2 * math.pi * hertz * t).expand(4, 4, 2, 200) + 0.1 * torch.randn(4, 4, 2, 200)
     tokenizer, masked = labram.Tokenizer(small, 16, 8, 1), labram.MaskedModel(small, 16)
-    plan = labram.Plan(4, 60, 2, 3e-3, 1e-4, 0.99, 0.0)
+    plan = labram.Plan(4, 35, 2, 5e-3, 1e-4, 0.99, 0.0)
     rates = labram.step_rates(plan, 1)
     first, optimizer = labram.tokenizer_losses(tokenizer, x, NAMES), labram.make_optimizer(tokenizer, plan)
     for rate in rates:

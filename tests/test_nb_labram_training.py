@@ -11,23 +11,18 @@ import yaml
 from sklearn import metrics
 
 from eegemo_utils import datasets, splits
-from eegemo_utils.notebooks import load_definitions, notebook_path, read_parameters
+from eegemo_utils.datasets import tuev
+from eegemo_utils.notebooks import notebook_path, read_parameters
 
 SETTINGS = notebook_path("labram").parent / "settings" / "labram"
 SMALL = {  # what simulate takes, window, stride
     "tuab": ({"n_subjects": 8, "n_seconds": 10}, 5, 5.0),
     "tuev": ({"n_subjects": 8, "n_events": 6}, 5, 5.0),
-    "seed_v": ({"n_subjects": 1, "n_seconds": 4.0}, 1, 2.0),
+    "seed_v": ({"n_subjects": 1, "n_sessions": 1, "n_seconds": 4.0}, 1, 2.0),
     "faced": ({"n_subjects": 3, "n_seconds": 2.0}, 2, 2.0),
     "eegmat": ({"n_subjects": 5, "rest_seconds": 4, "arithmetic_seconds": 4}, 2, 2.0),
     "mobi": ({"n_subjects": 1, "n_trials": 1, "n_seconds": 40.0}, 2, 0.5),
 }
-
-
-@pytest.fixture(scope="module")
-def labram():
-    torch.set_num_threads(1)
-    return load_definitions("labram")
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -35,7 +30,8 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     options, seconds, stride = SMALL[name]
     datasets.simulate(name, tmp_path, **options)
     task = labram.TASKS[name]
-    windows, y, names = labram.make_windows(labram.load_parts(name, str(tmp_path), 0), name, task, seconds, stride, 50)
+    parts = labram.load_parts(name, str(tmp_path), 0, labram.preprocess)
+    windows, y, names = labram.make_windows(parts, name, task, seconds, stride, labram.preprocess)
     assert windows.X.shape == (len(y), len(names), seconds, 200) and np.isfinite(windows.X).all()
     labram.check_windows(torch.from_numpy(windows.X), names)
     rows = labram.channel_rows(tuple(names))
@@ -56,6 +52,24 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     if name == "mobi":
         at = windows.table["start_s"].to_numpy()
         assert at[fold.train].max() + 2 <= 20 and at[fold.val].min() >= 20 and at[fold.test].min() >= 30
+
+
+def test_tuev_is_filtered_before_its_events_are_cut(labram, tmp_path):
+    datasets.simulate("tuev", tmp_path, n_subjects=4, n_events=2)
+    wholes = []
+
+    def prepare(signals, sfreq):
+        wholes.append(labram.preprocess(signals, sfreq))
+        return wholes[-1]
+
+    parts = labram.load_parts("tuev", str(tmp_path), 0, prepare)
+    windows, _, _ = labram.make_windows(parts, "tuev", labram.TASKS["tuev"], 5, 5.0, prepare)
+    recordings = list(tuev.recordings(tmp_path))
+    assert len(wholes) == len(recordings) and wholes[0].shape[1] > 1000
+    event = tuev.load(recordings[0]).table.iloc[0]
+    first = round((event["start"] - 2) * 200)
+    wanted = wholes[0].take(range(first, first + 1000), axis=1, mode="wrap") / 100
+    np.testing.assert_allclose(windows.X[0].reshape(len(wanted), -1), wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_mobi_targets_are_the_angles_at_the_end_of_the_window(labram, tmp_path):
@@ -135,7 +149,7 @@ def test_fine_tuning_learns_and_comes_back_with_the_best_epoch(labram, kind, n_o
     assert task.n_outputs == n_outputs
     model = labram.LaBraM(labram.Size(1, 100, 5, 0.1), n_outputs)
     fold = splits.Split("x", "published", np.arange(40), np.arange(40, 50), np.arange(50, 60))
-    plan = labram.Plan(10, 25, 1, 5e-3, 1e-6, 0.999, 0.05, layer_decay=0.8, label_smoothing=0.1)
+    plan = labram.Plan(10, 14, 1, 5e-3, 1e-6, 0.999, 0.05, layer_decay=0.8, label_smoothing=0.1)
     how = {"recipe": labram.RECIPES["corrected"], "precision": "float32"}
     outputs, history = labram.finetune(model, x, y, fold, ["CZ", "OZ"], task, plan, **how)
     scores = labram.task_scores(outputs, y[50:].numpy(), kind)

@@ -54,8 +54,8 @@ def preprocess(signals: np.ndarray, sfreq: float, notch=NOTCH) -> tuple[np.ndarr
         remarks.append(f"recorded at {sfreq:g} Hz: no notch at {low} Hz, which the rate is too low for")
     values, lower = np.array(signals, dtype=np.float64), BAND[0]
     if values.shape[1] < FILTER_SECONDS * sfreq:
-        remarks.append(f"{values.shape[1] / sfreq:.1f} s, shorter than the {FILTER_SECONDS:g} s of the high-pass filter: "
-                       f"its straight line was taken off instead")
+        remarks.append(f"{values.shape[1] / sfreq:.1f} s, shorter than the {FILTER_SECONDS:g} s of the high-pass "
+                       f"filter: its straight line was taken off instead")
         values, lower = scipy.signal.detrend(values, axis=1), None
     raw = mne.io.RawArray(values, mne.create_info(len(values), sfreq, "eeg"), copy=None, verbose="error")
     with warnings.catch_warnings():
