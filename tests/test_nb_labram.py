@@ -216,7 +216,8 @@ def test_masked_model(labram):
         logits = model.logits(x, names, mask)
         near(logits[mask], data["logits"])
         near(logits[~mask], data["logits_sym"])
-        states = model.student.norm(model.views(x, names, torch.stack([mask, ~mask])))
+        states = model.student.norm(model.student.blocks[-1].think(
+            model.attended(x, names, torch.stack([mask, ~mask]))))
         near(states[0], data["hidden_all_tokens"])
         near(states[1], data["hidden_all_tokens_sym"])
     parts = model(x, names, mask, data["codes"])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests import labram_reference as plain
 from tests.labram_reference import NAMES
 
 
@@ -53,6 +54,20 @@ def test_channels_may_come_in_any_order(labram, small):
         torch.testing.assert_close(blind(x[:, order], NAMES), blind(x, NAMES))
 
 
+@pytest.mark.parametrize("n_tokens, dtype", [(100, torch.float32), (200, torch.float32), (200, torch.bfloat16)])
+def test_attention_is_the_formula_at_any_length(labram, small, n_tokens, dtype):
+    attn = shaken(labram.Attention(100, 5)).to(dtype)
+    x = torch.randn(2, n_tokens, 100, dtype=dtype)
+    with torch.no_grad():
+        assert (attn(x) - plain.attention(attn, x)).abs().max() < (1e-5 if dtype == torch.float32 else 0.1)
+
+
+@pytest.mark.parametrize("n_codes", [8192, 30, 31])
+def test_the_largest_product_is_that_of_argmax(labram, n_codes):
+    products = torch.randint(50, (300, n_codes)).float()  # many ties: the first counts
+    assert torch.equal(labram.largest(products), torch.from_numpy(products.numpy().argmax(axis=1)))
+
+
 @pytest.mark.parametrize("sees", [True, False])
 def test_hidden_patches_leak_through_the_norms_in_the_official_recipe_only(labram, small, sees):
     recipe = replace(labram.RECIPES["corrected"], norm_sees_hidden=sees)
@@ -60,7 +75,7 @@ def test_hidden_patches_leak_through_the_norms_in_the_official_recipe_only(labra
     x, mask = torch.randn(1, 4, 2, 200), labram.random_mask(1, 8)
     louder = torch.where(mask.view(1, 4, 2, 1), 5 * x, x)
     with torch.no_grad():
-        moved = (model.views(louder, NAMES, mask[None]) - model.views(x, NAMES, mask[None])).abs().max()
+        moved = (model.attended(louder, NAMES, mask[None]) - model.attended(x, NAMES, mask[None])).abs().max()
     assert moved > 0.01 if sees else moved < 1e-5
 
 
