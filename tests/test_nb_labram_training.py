@@ -114,6 +114,26 @@ def masked_run(labram, path, epochs=4, stop=None):
     return model, run.fit(), seen
 
 
+def test_codes_that_are_kept_teach_what_codes_looked_up_in_each_step_do(labram, small):
+    X, rows, names = torch.randn(20, 3, 2, 200).half(), np.arange(3, 17), ["CZ", "O1", "T3"]
+    tokenizer = labram.Tokenizer(small, 16, 8, 1, from_data=False).eval()
+    plan = replace(labram.PLANS["pretraining"], batch_size=5, epochs=2, warmup_epochs=0)
+    models = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        models.append(labram.MaskedModel(small, 16))
+
+    def loss_of(batch, generator):
+        mask = labram.random_mask(len(batch), 6, 0.5, generator)
+        parts = labram.masked_losses(models[1], tokenizer, X[batch].float(), names, mask)
+        return parts.hidden + parts.complement, {"loss": parts.hidden + parts.complement}
+
+    kept = labram.pretrain(models[0], tokenizer, X, rows, names, plan, seed=3)
+    looked_up = labram.Run(models[1], loss_of, rows, plan, seed=3).fit()
+    assert len(set(kept["loss"])) == 2
+    np.testing.assert_allclose(kept["loss"], looked_up["loss"], rtol=1e-5)
+
+
 def test_an_interrupted_run_ends_as_an_unbroken_one(labram, tmp_path):
     whole, table, batches = masked_run(labram, tmp_path / "whole.pt")
     assert len(table) == 4 and len(batches) == 12 and all(len(batch) == 6 for batch in batches)
