@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         for paper in arguments.papers:
             print_parameters(paper)
         return 0
-    from .runs import RunError, RunResult, publish_figures, results_table, run_notebook  # late: a second
+    from . import runs  # late: a second
 
     signal.signal(signal.SIGTERM, interrupt)
     results = []
@@ -80,15 +80,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(path.stem)
         out = output_folder(arguments, path.stem)
         try:
-            results.append(run_notebook(path, given, out=out, time_limit=arguments.time_limit))
+            results.append(runs.run_notebook(path, given, out=out, time_limit=arguments.time_limit))
             if arguments.figures:
-                publish_figures(out / "figures", Path(arguments.figures, path.stem))
-        except RunError as error:
+                runs.publish_figures(out / "figures", Path(arguments.figures, path.stem))
+        except runs.RunError as error:
             print(f"eegemo: {error}", file=sys.stderr)
-            results.append(RunResult(path.stem, error.status))
+            results.append(runs.RunResult(path.stem, error.status, parameters=runs.all_parameters(path, given)))
             if error.status == "interrupted":
                 break
-    print(results_table(results))
+    print(runs.results_table(results))
     bad = [result.status for result in results if result.status != "finished"]
     return EXIT_CODES.get(bad[0], 1) if bad else 0
 

@@ -132,6 +132,14 @@ def test_a_run_that_does_not_finish_lets_the_next_one_run(calls, capsys, status,
     assert table[1].startswith("gru ") and status in table[1] and "finished" in table[2]
 
 
+def test_the_table_tells_the_dataset_of_a_run_that_did_not_finish(papers, notebook, calls, capsys):
+    cells = (("dataset: str = 'simulated'", "parameters"), 'LIMITS = {"dataset": ["simulated", "deap"]}')
+    notebook(*cells, name="gmss", folder=papers / "notebooks")
+    calls.statuses["gmss"] = "failed"
+    assert cli.main(["run", "gmss", "-p", "dataset", "deap"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].split()[:4] == ["gmss", "deap", "–", "failed"]
+
+
 def test_an_interrupt_stops_them_all(calls):
     calls.statuses["gru"] = "interrupted"
     assert cli.main(["run", "gru", "tnas"]) == 130

@@ -8,6 +8,7 @@ from importlib import import_module
 PLACES = {
     "RunError": ".engine",
     "RunResult": ".runner",
+    "all_parameters": ".runner",
     "publish_figures": ".refresh",
     "refresh": ".refresh",
     "results_table": ".runner",

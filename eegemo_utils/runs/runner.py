@@ -82,7 +82,7 @@ def run_notebook(
     """
     source = notebook_path(paper).resolve()
     given = cast_parameters(source, {**(parameters or {}), **({"device": device} if device else {})})
-    everything = {name: parameter.default for name, parameter in read_parameters(source).items()} | given
+    everything = all_parameters(source, given)
     folder = RunFolder(Path(out) if out else Path("runs", source.stem), source, everything)
     watch = Watch(progress, time_limit)
     fingerprint = package_fingerprint()  # before: the code may be edited while a long run goes on
@@ -97,6 +97,12 @@ def run_notebook(
         raise given_up(explain(error, source, watch, ""), folder) from error
     finally:
         folder.release()
+
+
+def all_parameters(paper: str | Path, given: Mapping[str, object]) -> dict[str, object]:
+    """Return every parameter of a notebook, defaults included, with the given ones as the notebook takes them."""
+    defaults = {name: parameter.default for name, parameter in read_parameters(paper).items()}
+    return defaults | cast_parameters(paper, given)
 
 
 def finished(folder: RunFolder, watch: Watch, parameters: dict[str, object], fingerprint: str) -> RunResult:
