@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 
 
 def corpus_build(arguments: argparse.Namespace) -> int:
-    """Make a corpus, or go on with it, and print what it holds; 1 when it cannot be made."""
+    """Make a corpus, or go on with it, and print what it holds; 1 when it cannot be made or no file could be used."""
     from . import corpus
     from .corpus.building import usable_cores
     from .trials import DatasetError
 
     try:
-        corpus.build(arguments.folder, arguments.out, notch=arguments.notch, n_jobs=arguments.jobs or usable_cores())
-        made = corpus.open(arguments.out)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what it warns of is printed below
+            corpus.build(arguments.folder, arguments.out, notch=frequencies(arguments.notch), tell=say,
+                         n_jobs=arguments.jobs or usable_cores())
+        made, skipped = corpus.open(arguments.out), corpus.skipped(arguments.out)
     except DatasetError as error:
         print(f"eegemo: {error}", file=sys.stderr)
         return 1
     print("\n".join([repr(made).strip("<>"), *(f"  {line}" for line in made.decisions)]))
+    kept, n = len(made.recordings), len(made.recordings) + len(skipped)
+    why = "; the lines that begin with `skipped` say why" if skipped else ""
+    print(f"{n} file{'' if n == 1 else 's'}: {kept} kept, {len(skipped)} skipped{why}")
     return 0
+
+
+def say(line: str) -> None:
+    """Print a line while the bar stands below."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def frequencies(given: list[list[float]] | None) -> list[float]:
+    """Return the mains frequencies of a command line, by default the paper's."""
+    return [50.0] if given is None else [hz for some in given for hz in some]
 
 
 def corpus_check(arguments: argparse.Namespace) -> int:
@@ -44,12 +61,12 @@ def corpus_list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def frequency(text: str) -> float:
-    """Return a frequency in Hz above 0."""
-    value = float(text)
-    if not 0 < value < 1e5:
+def some_frequencies(text: str) -> list[float]:
+    """Return frequencies in Hz above 0, separated by commas; none of them for "none"."""
+    values = [] if text == "none" else [float(part) for part in text.split(",")]
+    if any(not 0 < value < 1e5 for value in values):
         raise ValueError
-    return value
+    return values
 
 
 def count(text: str) -> int:
@@ -65,11 +82,12 @@ def add_corpus(commands: argparse._SubParsersAction) -> None:
     about = "make and look at corpora for pretraining"
     corpus = commands.add_parser("corpus", help=about, description=about).add_subparsers(required=True)
     text = "preprocess a folder of EEG files for pretraining; a killed build goes on when called again"
-    build = corpus.add_parser("build", help=text, description=text)
+    ends = "Files that cannot be used are skipped and counted; exit code 1 when none could be used."
+    build = corpus.add_parser("build", help=text, description=f"{text}. {ends}")
     build.add_argument("folder", metavar="FOLDER", help="EEG files of any kind that MNE reads")
     build.add_argument("out", metavar="OUT", help="the corpus, a folder")
-    build.add_argument("--notch", type=frequency, nargs="*", default=[50.0], metavar="HZ",
-                       help="mains frequencies to take out; by default 50, as in the paper")
+    build.add_argument("--notch", type=some_frequencies, action="append", metavar="HZ[,HZ]",
+                       help="mains frequencies to take out, or none; may be repeated; by default 50, as in the paper")
     build.add_argument("--jobs", type=count, metavar="N", help="processes; by default one a core")
     build.set_defaults(command=corpus_build)
     for name, command, text in (("check", corpus_check, "hold every recording against its checksum"),

@@ -19,7 +19,8 @@ def counts(table) -> str:
     from .collect import STATUSES
 
     found = table["status"].value_counts()
-    return f"{len(table)} runs: {', '.join(f'{found[status]} {status}' for status in STATUSES if status in found)}"
+    each = ", ".join(f"{found[status]} {status}" for status in STATUSES if status in found)
+    return f"{len(table)} run{'' if len(table) == 1 else 's'}: {each}"
 
 
 def collect_runs(arguments: argparse.Namespace) -> int:
@@ -37,7 +38,7 @@ def report_runs(arguments: argparse.Namespace) -> int:
     from .report import build_site  # late: nbconvert and the figures take seconds
 
     site = build_site(arguments.runs, arguments.out or Path(arguments.runs, "site"))
-    print(f"{counts(site.table)}\n{site.n_written} pages made, {site.n_kept} kept: {site.start}")
+    print(f"{counts(site.table)}\npages made: {site.n_written}, kept: {site.n_kept}; open {site.start}")
     return told(site.problems)
 
 

@@ -9,27 +9,31 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from .notebooks import ParameterError
 from .settings import PARAMETER_OPTION
-
-LOCK = ".sweep.lock"
 
 
 def sweep(arguments: argparse.Namespace) -> int:
     """Run what a sweep file names and is not done yet; 1 when a run failed, 130 when it was interrupted."""
+    from .sweep.checks import check_alone, check_any, check_folder, with_data
     from .sweep.files import read_sweep
     from .sweep.progress import plan_table, summary
     from .sweep.state import look_at_all
 
-    runs = read_sweep(arguments.file, dict(arguments.parameter))
+    runs = read_sweep(arguments.file, dict(arguments.parameter), note)
+    if not (arguments.scheduler or arguments.slurm):  # whose machines may hold the recordings where this one does not
+        runs = with_data(runs)
     out = Path(arguments.out or Path("runs", Path(arguments.file).stem))
     interrupted = False
+    check_folder(out)
     if arguments.dry_run:
         outcomes = look_at_all(runs, out)
-        print(plan_table(runs, outcomes))
+        print(plan_table(runs, outcomes), flush=True)
+        check_any(runs)
+        check_alone(out)
+        check_engine(arguments, sum(outcome.to_run for outcome in outcomes.values()))
     else:
+        check_any(runs)
         with alone(out):
             outcomes = look_at_all(runs, out)
             interrupted = execute(arguments, runs, outcomes, out)
@@ -44,8 +48,10 @@ def sweep(arguments: argparse.Namespace) -> int:
 
 def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path) -> bool:
     """Run what is left and return whether that was interrupted; with nothing left no worker is started."""
-    from .sweep.state import write_error, write_sweep
+    from .sweep.files import n_runs
+    from .sweep.state import what_changed, write_error, write_sweep
 
+    left = sum(outcome.to_run for outcome in outcomes.values())
     for run in runs:
         if run.problem:
             write_error(out / run.name, outcomes[run.name])
@@ -53,8 +59,7 @@ def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path
         write_sweep(out, Path(arguments.file).stem, runs, outcomes)
     except OSError as error:
         raise ParameterError(f"{out / 'sweep.json'} cannot be written: {error}.") from error
-    left = sum(outcome.status == "left" for outcome in outcomes.values())
-    print(f"{len(runs)} runs, {left} to run, in {out}", flush=True)
+    print("\n".join([*what_changed(runs, outcomes), f"{n_runs(len(runs))}, {left} to run, in {out}"]), flush=True)
     if not left:
         return False
     from .cli import interrupt
@@ -71,6 +76,22 @@ def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path
     return False
 
 
+def check_engine(arguments: argparse.Namespace, n_runs: int) -> None:
+    """Raise ParameterError when there is nothing to run so many runs on as the command line asks."""
+    if arguments.slurm:
+        from .sweep.slurm import check
+
+        check(arguments.slurm, arguments.gpus_per_run)
+    elif n_runs:
+        from .sweep import engines
+
+        if arguments.scheduler:
+            with engines.remote(arguments.scheduler, arguments.gpus_per_run):
+                pass
+        else:
+            engines.plan(n_runs, arguments.workers, arguments.gpus_per_run)
+
+
 def engine_of(arguments: argparse.Namespace, n_runs: int) -> AbstractContextManager:
     """Return the engine that a command line asks for."""
     if arguments.slurm:
@@ -84,6 +105,11 @@ def engine_of(arguments: argparse.Namespace, n_runs: int) -> AbstractContextMana
     return engines.local(n_runs, arguments.workers, arguments.gpus_per_run)
 
 
+def note(line: str) -> None:
+    """Print what is no mistake but may not be meant."""
+    print(f"eegemo: note: {line}", file=sys.stderr, flush=True)
+
+
 def say(line: str) -> None:
     """Print a line of progress at once, also into a file."""
     print(line, flush=True)
@@ -92,14 +118,10 @@ def say(line: str) -> None:
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Keep a second sweep out of a folder."""
-    if out.is_file() or (out / "run.json").exists():
-        raise ParameterError(f"{out} is {'a file' if out.is_file() else 'a run'}. Give a folder for the whole sweep.")
+    from .sweep.checks import locked
+
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ParameterError(f"Another sweep is at work in {out}. Wait for it, or give --out.") from None
+    lock = locked(out)
     try:
         yield
     finally:
@@ -123,7 +145,7 @@ def add_sweep(commands: argparse._SubParsersAction, seconds: Callable[[str], flo
     where.add_argument("--scheduler", metavar="ADDRESS", help="a Dask cluster that runs already, tcp://host:8786")
     where.add_argument("--slurm", metavar="CLUSTER.yaml", help="submit jobs, as notebooks/sweeps/cluster.yaml shows")
     share = "GPUs for each run, or a part of one: 0.5; by default 1 where there are GPUs"
-    parser.add_argument("--gpus-per-run", type=float, metavar="N", help=share)
+    parser.add_argument("--gpus-per-run", type=gpus, metavar="N", help=share)
     parser.set_defaults(command=sweep)
 
 
@@ -132,4 +154,13 @@ def whole(text: str) -> int:
     value = int(text)
     if value < 1:
         raise ValueError
+    return value
+
+
+def gpus(text: str) -> float:
+    """Return a number of GPUs above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        hint = "for runs without a GPU give -p device cpu, or set CUDA_VISIBLE_DEVICES to nothing"
+        raise argparse.ArgumentTypeError(f"takes 1, 2, ... or a part such as 0.5, not {text}; {hint}")
     return value

@@ -107,7 +107,6 @@ def test_a_mistake_is_one_line_and_nothing_runs(papers, calls, capsys, words, me
     [
         ("epochs: [1, 2]", "'epochs' is [1, 2], but"),
         ("- epochs", "holds no parameters"),
-        ("epochs: 1: 2", "is not YAML"),
         ("", "holds no parameters"),
         ("2: 3", "no parameter '2'"),
     ],
@@ -117,6 +116,13 @@ def test_a_settings_file_of_another_form(papers, calls, capsys, text, message):
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert calls.calls == []
+
+
+def test_a_settings_file_that_is_no_yaml_shows_where(papers, calls, capsys):
+    assert cli.main(["run", "gru", "-f", settings(papers, "seed: 1\nepochs: 1: 2")]) == 2
+    said, place, mark = capsys.readouterr().err.splitlines()
+    assert said.endswith("is not YAML, line 2, column 10: mapping values are not allowed here")
+    assert place.strip() == "epochs: 1: 2" and place.index(": 2") == mark.index("^") and calls.calls == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 from eegemo_utils import cli, datasets
 from eegemo_utils.collect import collect, folders, kind_of_data
 from eegemo_utils.notebooks import ParameterError
+from eegemo_utils.sweep.files import Run
+from eegemo_utils.sweep.state import Code, look
 from tests import made_runs
 
 
@@ -96,7 +98,12 @@ DAMAGES = {
     "no values": (lambda run: made_runs.write(run / "metrics.json", {"notebook": "gru", "metrics": 3}), "'metrics'"),
     "deep": (lambda run: made_runs.write(run / "metrics.json", "[" * 100_000), "metrics.json is damaged"),
     "cut notebook": (lambda run: cut(run / "gru.ipynb"), "gru.ipynb is cut off"),
-    "no notebook": (lambda run: (run / "gru.ipynb").unlink(), "gru.ipynb, which marks a finished run, is not"),
+    "no notebook": (lambda run: (run / "gru.ipynb").unlink(), "gru.ipynb, which belongs to a finished run, is not"),
+    "no metrics": (lambda run: (run / "metrics.json").unlink(), "metrics.json, which belongs to a finished run"),
+    "no marker": (lambda run: (run / "run.json").unlink(), "run.json, which belongs to a finished run, is not"),
+    "cut marker": (lambda run: cut(run / "run.json"), "run.json is damaged"),
+    "cut after an inner brace": (lambda run: made_runs.write(run / "gru.ipynb", '{\n "cells": [],\n "metadata": {}'),
+                                 "gru.ipynb is cut off"),
 }
 
 
@@ -114,6 +121,9 @@ def test_damage_is_told_by_name_and_the_rest_is_read(tmp_path, damage):
     bad = one(collection.table, "bad")
     assert bad["status"] == "damaged" and said in bad["reason"]
     assert pd.isna(bad["metrics.accuracy_published"])
+    run, code = Run("bad", tmp_path / "gru.ipynb", {}), Code({}, {}, str)
+    outcome = look(run, tmp_path, code)
+    assert (outcome.status, outcome.why) == ("damaged", bad["reason"]), "a sweep says the same"
     assert len(collection.problems) == 1 and collection.problems[0].startswith("bad: ")
 
 
@@ -122,7 +132,7 @@ def test_a_damaged_sweep_or_marker_does_not_stop(tmp_path):
     made_runs.write(tmp_path / "a" / "run.json", "{")
     made_runs.write(tmp_path / "sweep.json", {"runs": 3})
     collection = collect(tmp_path)
-    assert one(collection.table, "a")["status"] == "done"
+    assert one(collection.table, "a")["status"] == "damaged"
     assert any("a: run.json is damaged" in line for line in collection.problems)
     assert any("sweep.json: expected a list" in line for line in collection.problems)
 
@@ -177,6 +187,12 @@ def test_the_command_tells_damage_and_ends_with_1(tmp_path, capsys):
     assert "2 runs: 1 done, 1 damaged" in said.out and "bad: metrics.json is damaged" in said.err
     assert len(pd.read_csv(tmp_path / "out" / "runs.csv")) == 2
     assert cli.main(["collect", str(tmp_path / "missing")]) == 2
+    capsys.readouterr()
+    wrong = {"out/runs.csv": "is a file. Give --out a folder", "out/runs.csv/x": "cannot be made (Not a directory)"}
+    for out, message in wrong.items():
+        assert cli.main(["collect", str(tmp_path / "good"), "--out", str(tmp_path / out)]) == 2
+        said = capsys.readouterr().err
+        assert message in said and "Errno" not in said
 
 
 def test_a_full_disk_leaves_the_old_table(tmp_path, monkeypatch):

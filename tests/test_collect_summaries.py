@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 from eegemo_utils import evaluation
-from eegemo_utils.collect import compare, summarise
+from eegemo_utils.collect import NO_PAIRS, audit, compare, summarise
 from eegemo_utils.collect.comparisons import holm
 from eegemo_utils.collect.summaries import interval
 
@@ -109,3 +109,44 @@ def test_few_pairs_are_said_to_be_few_and_nothing_is_compared_with_itself():
 def test_holm():
     np.testing.assert_allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
     np.testing.assert_allclose(holm([0.5, 0.9]), [1, 1])
+    np.testing.assert_allclose(holm([0.01, float("nan"), 0.03]), [0.02, float("nan"), 0.03])
+
+
+def own_protocol_only(seeds):
+    """Runs that record the accuracy of their own protocol alone, with seeds for each; the higher, the worse."""
+    rows = []
+    for protocol, of in seeds.items():
+        for seed in of:
+            ability = 0.9 - 0.1 * seed
+            rows.append({"run": f"{protocol}{seed}", "notebook": "tnas", "data": "emotion", "status": "done",
+                         "code": "c", "parameters.dataset": "deap", "parameters.seed": seed,
+                         "parameters.protocol": protocol, f"metrics.accuracy_{protocol}": ability,
+                         "metrics.accuracy_network": ability})
+    return pd.DataFrame(rows)
+
+
+def test_seeds_are_not_taken_for_a_protocol():
+    """No protocol makes a difference here, only seeds do."""
+    apart = own_protocol_only({"published": [0, 1], "by_trial": [2, 3]})
+    found = compare(apart)
+    assert list(found["first"]) == ["accuracy_published", "accuracy_network, published"]
+    assert (found["n"] == 0).all() and found[["difference", "p", "p_holm"]].isna().all(axis=None)
+    assert (found["note"] == NO_PAIRS).all() and set(audit(apart)["note"]) == {NO_PAIRS}
+
+
+def test_crossed_seeds_are_compared_where_they_meet():
+    crossed = own_protocol_only({"published": [0, 1, 2], "by_trial": [1, 2, 3]})
+    found = audit(crossed).set_index("metric")
+    assert found.loc["accuracy_published", "mean"] == found.loc["accuracy_by_trial", "mean"] == pytest.approx(0.75)
+    assert found["note"].tolist() == ["the 2 of 4 that all protocols have"] * 3
+    assert compare(crossed).empty, "the same in each pair"
+    better = crossed.assign(**{"metrics.accuracy_published": crossed["metrics.accuracy_published"] + 0.05})
+    row = compare(better).iloc[0]
+    assert (row["n"], row["over"]) == (2, "seeds") and row["difference"] == pytest.approx(0.05)
+
+
+def test_runs_that_recorded_all_protocols_go_before_those_with_one():
+    both = pd.concat([runs(n_seeds=2, protocols=("published",)), own_protocol_only({"by_trial": [0, 1]})])
+    found = audit(both).set_index("metric")
+    assert found.loc["accuracy_by_trial", "n_runs"] == 2 and "without 2 runs of fewer" in found["note"].iloc[0]
+    assert found.loc["accuracy_by_trial", "mean"] == pytest.approx(both["metrics.accuracy_by_trial"][:2].mean())

@@ -39,36 +39,46 @@ def test_newer_generator_and_official_recipe(tmp_path):
     assert metrics["accuracy_by_subject"] is not None
 
 
-def test_table_in_the_layout_of_emotions_csv(tmp_path):
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> dict:
+    """Parameters of runs on a table like emotions.csv."""
+    path = tmp_path_factory.mktemp("table") / "emotions.csv"
     cohort = simulate_cohort(n_subjects=2, states=STATES, n_recordings=3, n_seconds=12.0, random_state=3)
-    emotions.write_table(bird_features(cohort), tmp_path / "emotions.csv", random_state=0)
-    given = SHORT | {"dataset": "emotions", "data_root": str(tmp_path / "emotions.csv"), "recipe": "official"}
-    metrics = run_notebook("gru", given, out=tmp_path / "run", progress=quiet).metrics
-    assert metrics["n_chains"] == 18 and metrics["n_features"] == 2548
-    assert metrics["accuracy_by_subject"] is None, "the table names no people"
+    emotions.write_table(bird_features(cohort), path, random_state=0)
+    return SHORT | {"dataset": "emotions", "data_root": str(path), "recipe": "official"}
 
 
-def start(out: Path) -> subprocess.Popen:
-    words = [word for name, value in SHORT.items() for word in ("-p", name, str(value))]
+@pytest.fixture(scope="module")
+def whole(table, tmp_path_factory) -> dict:
+    """What a run on that table records when nobody stops it."""
+    return run_notebook("gru", table, out=tmp_path_factory.mktemp("whole"), progress=quiet).metrics
+
+
+def test_table_in_the_layout_of_emotions_csv(whole):
+    assert whole["n_chains"] == 18 and whole["n_features"] == 2548
+    assert whole["accuracy_by_subject"] is None, "the table names no people"
+
+
+def start(given: dict, out: Path) -> subprocess.Popen:
+    words = [word for name, value in given.items() for word in ("-p", name, str(value))]
     main = "import sys; from eegemo_utils.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", main, "run", "gru", *words, "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_run_killed_in_training_goes_on(tmp_path):
-    whole = run_notebook("gru", SHORT, out=tmp_path / "whole", progress=quiet).metrics
-    run = start(tmp_path / "killed")
-    while run.poll() is None and not list((tmp_path / "killed").glob("checkpoints/ladder_*.pt")):
+def test_a_run_killed_in_training_goes_on(table, whole, tmp_path):
+    run = start(table, tmp_path)
+    while run.poll() is None and not list(tmp_path.glob("checkpoints/ladder_*.pt")):
         time.sleep(0.05)
     kernels = psutil.Process(run.pid).children(recursive=True)
     for kernel in kernels:
         kernel.send_signal(signal.SIGKILL)
     said = run.communicate(timeout=60)[1]
     assert run.returncode == 138 and "killed" in said and "run again" in said, said
-    assert not (tmp_path / "killed" / "gru.ipynb").exists()
-    assert (tmp_path / "killed" / "gru.failed.ipynb").exists()
-    checkpoints = list((tmp_path / "killed" / "checkpoints").glob("*.pt"))
+    assert not (tmp_path / "gru.ipynb").exists()
+    assert (tmp_path / "gru.failed.ipynb").exists()
+    checkpoints = list((tmp_path / "checkpoints").glob("*.pt"))
     assert len(checkpoints) >= 3, "the article's run, the seeds and the first rung were done"
-    again = run_notebook("gru", SHORT, out=tmp_path / "killed", progress=quiet).metrics
+    again = run_notebook("gru", table, out=tmp_path, progress=quiet).metrics
     different = {name for name in whole if again[name] != whole[name]}
     assert not different

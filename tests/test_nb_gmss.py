@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from scipy import stats
 from torch import nn
 from torch_geometric.nn import ChebConv
 
-from eegemo_utils import splits, training
+from eegemo_utils import datasets, splits, training
 from eegemo_utils.montage import SEED_62, make_info, seed_graph
 from eegemo_utils.notebooks import (
     ParameterError,
@@ -23,6 +24,7 @@ from eegemo_utils.notebooks import (
     notebook_path,
     read_parameters,
 )
+from eegemo_utils.trials import DatasetError
 
 SETTINGS = notebook_path("gmss").parent / "settings" / "gmss"
 
@@ -415,10 +417,10 @@ def test_redrawn_test_windows_are_a_draw_without_replacement(gmss):
 
 def test_best_of_runs_keeps_the_better_of_two(gmss, exp):
     runs = [gmss.Run(fold()), gmss.Run(fold(first=48), 5)]
-    again = [gmss.replace(run, random_state=run.random_state + k) for run in runs for k in (0, 1000)]
-    each = [one.accuracy for one in gmss.train_joint(exp, again, gmss.Recipe())]
+    again = [gmss.replace(run, random_state=run.random_state + 1000) for run in runs]
+    each = [[one.accuracy for one in gmss.train_joint(exp, part, gmss.Recipe())] for part in (runs, again)]
     best = [one.accuracy for one in gmss.train_joint(exp, runs, gmss.Recipe(best_of_runs=True))]
-    assert best == [max(each[:2]), max(each[2:])] and gmss.N_REPEATS == 2
+    assert best == list(map(max, *each)) and gmss.N_REPEATS == 2
 
 
 def test_each_script_has_its_own_quirks(gmss):
@@ -487,21 +489,34 @@ def test_labels_of_a_run_are_trained_and_scored_on(gmss, exp):
 def test_bug_audit_compares_with_the_corrected_recipe(gmss, exp):
     runs = [gmss.Run(fold(f"subject 1, session {k}"), seed) for k in range(3) for seed in (0, 1)]
     values = {gmss.Recipe(): [0.5, 0.5, 0.5, 0.5, 0.8, 0.8],
-              gmss.Recipe(drop_last=True): [0.6, 0.6, 0.7, 0.7, 0.9, 0.9],
+              gmss.Recipe(drop_last=True): [0.7, 0.5, 0.6, 0.62, 0.9, 0.88],
               gmss.Recipe(double_last=True): [0.4, 0.4, 0.7, 0.7, 0.8, 0.8]}
 
     def train(exp, runs, recipe):
         return [gmss.Result(v, None, None, None, None) for v in values.get(recipe, [0.5, 0.5, 0.9, 0.9, 0.9, 0.9])]
 
-    names = ["double_last", "drop_last", "best_sessions"]
+    names = ["double_last", "drop_last", "best_test_epoch", "best_sessions"]
     too_few = gmss.audit_flags(exp, runs, names, train)
     assert "drop_last" not in too_few.index and too_few.accuracy["official"] == pytest.approx(0.9)
     table = gmss.audit_flags(gmss.replace(exp, batch_size=8), runs, names, train)
     assert table.index.tolist() == ["corrected", *names, "official"]
-    assert table.accuracy["drop_last"] == pytest.approx(2.2 / 3) and table.change["drop_last"] == pytest.approx(0.4 / 3)
+    assert table.accuracy["drop_last"] == pytest.approx(0.7) and table.change["drop_last"] == pytest.approx(0.1)
     assert table.change["best_sessions"] == pytest.approx(0.05)  # the last two of three against all
-    assert table.low["drop_last"] > 0 > table.low["double_last"] and pd.isna(table.low["best_sessions"])
-    assert table.reading.tolist()[1:4] == ["noise", "changes the score", "chosen by the score"]
+    assert table.change["official"] == pytest.approx(0.3)  # the best two as well
+    assert table.low["drop_last"] > 0 > table.low["double_last"]
+    assert table.reading.tolist()[1:3] == ["noise", "changes the score"]
+    assert set(table.reading[3:]) == {"chosen by the score"} and table.low[3:].isna().all()
+    bound = 0.1 - stats.t.ppf(1 - 0.025 / 2, 2) * np.std([0.1, 0.11, 0.09], ddof=1) / np.sqrt(3)
+    assert bound - 0.001 <= table.low["drop_last"] <= bound
+
+
+def test_an_interval_of_many_rows_is_wider_and_rounded_outwards(gmss):
+    differences, groups = [0.02, 0.03, 0.01, 0.04, 0.02, 0.03], list("abcdef")
+    one, many = (gmss.joint_interval(differences, groups, n) for n in (1, 12))
+    expected = stats.t.interval(0.95, 5, 0.025, stats.sem(differences))
+    assert one[0] <= expected[0] < one[0] + 0.001 and one[1] - 0.001 < expected[1] <= one[1]
+    assert many[0] < one[0] and many[1] > one[1] and many[0] == round(many[0], 3)
+    assert gmss.joint_interval([0.0] * 6, groups, 12) == (0, 0)
 
 
 def test_a_class_missing_from_training_is_named(gmss):
@@ -513,6 +528,54 @@ def test_a_batch_larger_than_the_data_is_named(gmss):
     gmss.check_folds([fold()], np.arange(48) % 3, 3, 30)
     with pytest.raises(ValueError, match="batch_size 31 is larger than the training part of subject 1, .*30 windows"):
         gmss.check_folds([fold()], np.arange(48) % 3, 3, 31)
+
+
+def test_the_official_recipe_needs_a_test_part_of_a_batch(gmss):
+    gmss.check_folds([fold()], np.arange(48) % 3, 3, 13)
+    with pytest.raises(ValueError, match="batch_size 13 is larger than the test part of .*12 windows, and the off"):
+        gmss.check_folds([fold()], np.arange(48) % 3, 3, 13, full_batches=True)
+    gmss.check_folds([fold()], np.arange(48) % 3, 3, 12, full_batches=True)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("seed", 2.0), ("seed_iv", 4.0), ("faced", 1.0)])
+def test_a_folder_of_signals_is_told_how_to_get_features(gmss, name, seconds, tmp_path):
+    module = datasets.MODULES[name]
+    module.write(module.simulate(1, n_seconds=seconds), tmp_path)
+    with pytest.raises(DatasetError, match=f"Here is form='raw'.* GMSS needs the stored features of {name}.*--form"):
+        gmss.load_windows(name, str(tmp_path), ("de_LDS",), 0)
+    with pytest.raises(DatasetError) as error:
+        gmss.load_windows(name, str(tmp_path / "nowhere"), ("de_LDS",), 0)
+    assert "GMSS needs" not in str(error.value)
+
+
+def test_bars_are_each_seeds_own(gmss, exp):
+    """Whatever was drawn before, and in whichever stack."""
+    folds, recipe = [fold(), fold("subject 2, session 1")], gmss.Recipe()
+    seen = []
+    for k in (2, 1):
+        seeded = gmss.seeded_runs(folds, k, 3)
+        steps = [exp.step(run, recipe, None) for run in seeded]
+        torch.manual_seed(k)
+        seen.append(gmss.frozen_probes(exp, seeded, steps, recipe, ("random extractor", "DE values"))[1])
+    both, alone = seen
+    for name in both:
+        assert [one.accuracy for one in both[name][:2]] == [one.accuracy for one in alone[name]]
+    assert [run.random_state for run in gmss.seeded_runs(folds, 2, 3)] == [3, 3, 4, 4]
+    bars = both["random extractor"]
+    assert gmss.by_seed(bars, [gmss.Run(one) for one in folds], recipe) == [
+        np.mean([one.accuracy for one in part]) for part in (bars[:2], bars[2:])]
+
+
+def test_pretrained_extractors_are_what_is_probed(gmss, exp):
+    seeded = gmss.seeded_runs([fold()], 2, 0)
+    steps = [exp.step(run, gmss.Recipe(), None) for run in seeded]
+    names = ("pretrained extractor", "random extractor", "DE values")
+    inputs, probed = gmss.frozen_probes(exp, seeded, steps, gmss.Recipe(unfrozen=True), names)
+    assert tuple(inputs) == tuple(probed) == names
+    for step, one, other in zip(steps, inputs[names[0]], inputs[names[1]]):
+        assert one.extractor is step.network.extractor is not other.extractor
+        assert torch.equal(one.extractor.weight, other.extractor.weight), "born alike; these steps were never trained"
+    assert isinstance(inputs[names[2]][0].extractor, nn.Identity)
 
 
 def test_a_cap_without_positions_is_named(gmss):

@@ -1,5 +1,7 @@
 """How runs of notebooks/gmss.ipynb are trained: the schedule of each run in a stack, and going on after a stop."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -125,18 +127,34 @@ def test_checkpoints_are_of_one_training_only(gmss, exp, tmp_path, monkeypatch):
     monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
     runs = [run(gmss, 0), run(gmss, 1)]
     recipe = gmss.Recipe()
+    flipped = {name: table.flip(0) for name, table in exp.regions.items()}
     cases = [
         ("joint", exp, runs, recipe),
         ("probe", exp, runs, recipe),
         ("joint", gmss.replace(exp, X=exp.X + 1), runs, recipe),
         ("joint", gmss.replace(exp, temperature=0.1), runs, recipe),
+        ("joint", gmss.replace(exp, bands=exp.bands[:6]), runs, recipe),
+        ("joint", gmss.replace(exp, regions=flipped), runs, recipe),
         ("joint", exp, runs[:1], recipe),
         ("joint", exp, runs, gmss.Recipe(double_softmax=True)),
         ("joint", exp, [gmss.replace(one, tasks=(0.0, 1.0, 1.0, 1.0)) for one in runs], recipe),
         ("joint", exp, [gmss.replace(one, y=1 - exp.y) for one in runs], recipe),
     ]
-    assert len({gmss.checkpoint_of(*case) for case in cases}) == len(cases)
-    assert gmss.checkpoint_of(*cases[0]) == gmss.checkpoint_of(*cases[0])
-    assert gmss.checkpoint_of("joint", gmss.replace(exp, resume=False), runs, gmss.Recipe()) is None
+    shown = torch.zeros(4, 2)
+    assert len({gmss.checkpoint_of(*case, shown) for case in cases}) == len(cases)
+    assert gmss.checkpoint_of(*cases[0], shown) == gmss.checkpoint_of(*cases[0], shown.clone())
+    assert gmss.checkpoint_of(*cases[0], shown) != gmss.checkpoint_of(*cases[0], shown + 1)
+    assert gmss.checkpoint_of("joint", gmss.replace(exp, resume=False), runs, gmss.Recipe(), shown) is None
     monkeypatch.delenv("EEGEMO_OUT")
-    assert gmss.checkpoint_of(*cases[0]) is None
+    assert gmss.checkpoint_of(*cases[0], shown) is None
+
+
+def test_probes_of_other_features_have_checkpoints_of_their_own(gmss, exp, tmp_path, monkeypatch):
+    monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
+    runs, recipe = [run(gmss, 0)], gmss.Recipe()
+    steps = [exp.step(runs[0], recipe, None)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a checkpoint that is replaced is reported by one
+        for _ in range(2):
+            gmss.frozen_probes(exp, runs, steps, recipe, ("random extractor", "DE values"))
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2

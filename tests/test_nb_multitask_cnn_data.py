@@ -180,7 +180,7 @@ def test_labels_without_meaning_stay_with_their_trial_and_person(nb):
 
 
 def test_noise_by_window_is_found_and_by_trial_is_not(nb):
-    """The sheet's order of the three baselines, on one recording: about 93, 82 and 52 % by window, 50 by trial."""
+    """The order of the three baselines, on one recording: about 93, 82 and 52 % by window, 50 by trial."""
     made, _ = nb.noise_variants(nb.noise_recording("white", 40, 8064, 5))
     found = pd.DataFrame(nb.linear_control(made, 5)).set_index(["baseline", "split"]).accuracy
     assert found["as coded", "by window"] > 0.88 > found["fixed", "by window"] > 0.74

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from eegemo_utils import cli
-from eegemo_utils.collect import summarise
+from eegemo_utils.collect import audit
 from eegemo_utils.notebooks import ParameterError
-from eegemo_utils.report import build_site, figure, pages
+from eegemo_utils.report import build_site, figure, pages, start
 from eegemo_utils.report.formulas import formula
 from tests import made_runs
 from tests.test_collect_summaries import runs as table
@@ -41,7 +41,8 @@ def test_site(runs, tmp_path):
     assert site.n_written == 3 and len(site.problems) == 1
     assert "4 runs" in text and "metrics.json is damaged" in text and "&lt;script&gt;no&lt;/script&gt;" in text
     assert "b &lt;i&gt;" in text and "b <i>" not in text
-    assert {path.name for path in (tmp_path / "site").iterdir()} == {"index.html", "pages", "tables", "audit.svg"}
+    assert {path.name for path in (tmp_path / "site").iterdir()} == {
+        ".eegemo-report", "index.html", "pages", "tables", "audit.svg"}
     links = re.findall(r'href="(pages/[^"]+)"', text)
     assert len(set(links)) == 3 and all((tmp_path / "site" / link).is_file() for link in links)
 
@@ -78,12 +79,21 @@ def test_unchanged_pages_are_kept_and_others_made_again(runs, tmp_path):
     assert not (tmp_path / "site" / "pages" / "c.html").exists()
 
 
-def test_foreign_pages_are_not_overwritten(runs, tmp_path):
-    made_runs.write(tmp_path / "site" / "index.html", "<title>my own</title>")
-    with pytest.raises(ParameterError, match="another page"):
+def test_a_folder_of_other_things_is_refused_and_left_as_it_is(runs, tmp_path):
+    made_runs.write(tmp_path / "site" / "notes.txt", "my own")
+    with pytest.raises(ParameterError, match="holds other things than a report, such as notes.txt. Give --out a new"):
         build_site(runs, tmp_path / "site", quiet)
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["notes.txt"]
     with pytest.raises(ParameterError, match="is a file"):
-        build_site(runs, tmp_path / "site" / "index.html", quiet)
+        build_site(runs, tmp_path / "site" / "notes.txt", quiet)
+
+
+def test_a_report_that_was_broken_off_or_is_older_is_made_again(runs, tmp_path):
+    start = build_site(runs, tmp_path / "site", quiet).start
+    start.unlink()
+    assert build_site(runs, tmp_path / "site", quiet).n_kept == 3
+    (tmp_path / "site" / ".eegemo-report").unlink()
+    assert build_site(runs, tmp_path / "site", quiet).n_kept == 3
 
 
 def test_a_notebook_that_cannot_be_shown_is_told(runs, tmp_path):
@@ -176,7 +186,7 @@ def test_figure_marks_what_is_not_emotion(monkeypatch):
     monkeypatch.setattr(figure, "draw", lambda ax, y, row, numbers, draw=figure.draw: (
         draw(ax, y, row, numbers), drawn.append([line.get_markerfacecolor() for line in ax.lines])))
     both = pd.concat([table(n_seeds=3), table(n_seeds=3, data="simulated")])
-    rows = figure.rows_of(summarise(both))
+    rows = figure.rows_of(audit(both))
     assert [row["data"].iloc[0] for row in rows] == ["emotion", "simulated"]
     before = dict(plt.rcParams)
     svg = figure.audit_figure(rows)
@@ -184,10 +194,32 @@ def test_figure_marks_what_is_not_emotion(monkeypatch):
     assert "white" not in drawn[0] and drawn[1][len(drawn[0]):] == ["white"] * 2
 
 
-def test_equal_scores_are_drawn_once():
+def test_protocols_of_the_same_seeds_are_one_row():
     same = table(n_seeds=2)
-    both = pd.concat([same, same.assign(**{"parameters.protocol": "published"})])
-    rows = figure.rows_of(summarise(both))
-    assert len(rows) == 1 and rows[0]["settings"].iloc[0] == ""
-    other = same.assign(**{"parameters.protocol": "published", "metrics.accuracy_published": 0.1})
-    assert len(figure.rows_of(summarise(pd.concat([same, other])))) == 2
+    rows = figure.rows_of(audit(pd.concat([same, same.assign(**{"parameters.protocol": "published"})])))
+    assert len(rows) == 1 and rows[0]["settings"].iloc[0] == "" and rows[0]["note"].iloc[0] == ""
+    assert start.spread_over(rows[0]) == "2 seeds, 2 repeated runs averaged"
+
+
+def test_equal_runs_are_not_one_run():
+    (row,) = figure.rows_of(audit(pd.concat([table(), table()])))
+    assert start.spread_over(row) == "the mean of 2 runs of one seed"
+    assert start.spread_over(figure.rows_of(audit(table()))[0]) == "one run"
+
+
+def test_no_line_joins_what_is_not_in_pairs():
+    published = table(n_seeds=2, **{"parameters.protocol": "published"}).drop(columns="metrics.accuracy_by_trial")
+    by_trial = table(n_seeds=2).drop(columns="metrics.accuracy_published")
+    crossed = by_trial.assign(**{"parameters.seed": by_trial["parameters.seed"] + 2})
+    joined = {}
+    for name, other in (("same", by_trial), ("crossed", crossed)):
+        (row,) = figure.rows_of(audit(pd.concat([published, other])))
+        ax = plt.figure().add_subplot()
+        figure.draw(ax, 0, row, numbers=True)
+        texts = [text.get_text() for text in ax.texts]
+        joined[name] = len(ax.collections), any("not in pairs" in text for text in texts)
+        plt.close()
+    assert joined["same"][0] == joined["crossed"][0] + 1, "the line from mark to mark"
+    assert (joined["same"][1], joined["crossed"][1]) == (False, True)
+    found = start.comparison_rows(pd.concat([published, crossed]))
+    assert [(row["n"], row["change"], row["p"]) for row in found if row["first"] == "as published"] == [(0, "", "")]

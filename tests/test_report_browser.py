@@ -19,7 +19,8 @@ def site(tmp_path_factory):
     for i, (paper, dataset) in enumerate([("gru", "simulated"), ("gru", "muse"), ("gmss", "simulated")] * 2):
         metrics = {"accuracy_published": 0.95 - i / 10, "accuracy_by_trial": 0.5, "accuracy_by_subject": 0.4,
                    "chance": 0.25, "majority": 0.3}
-        run = made_runs.finished(folder / f"{paper} {i}", paper, metrics, made_runs.executed(), dataset=dataset, seed=i)
+        run = made_runs.finished(folder / f"{paper} {i}", paper, metrics, made_runs.executed(), dataset=dataset, seed=i,
+                                 hidden_units=10 + i, learning_rate_of_the_optimiser=0.1 * i)
         made_runs.write(run / "figures" / "x.png", "cut off")
     made_runs.failed(folder / "broken", error={"cell": 3, "error": "no such electrode", "kind": "raised"})
     made_runs.sweep(folder, {"name": "not yet", "notebook": "gru", "parameters": {"seed": 9}, "status": "left"})
@@ -56,7 +57,8 @@ def column(page, name):
     return page.evaluate("""name => {
         const table = document.getElementById("table");
         const at = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.trim() === name);
-        return [...table.tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[at].textContent.trim());
+        return [...table.tBodies[0].rows].filter(row => !row.hidden).map(
+            row => row.cells[at].dataset.text ?? row.cells[at].textContent.trim());
     }""", name)
 
 
@@ -138,6 +140,37 @@ def test_no_page_is_wider_than_the_window(page, site, width):
     for path in (site, site.parent / "pages" / "broken.html", next((site.parent / "pages").glob("gru-0*.html"))):
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+
+
+def outside(page, selector, width):
+    """The texts of the cells of a table that reach past the window."""
+    return page.evaluate("""([selector, width]) => [...document.querySelectorAll(`${selector} :is(th, td)`)].filter(
+        (cell) => cell.offsetWidth && cell.getBoundingClientRect().right > width).map((cell) => cell.textContent)""",
+                         [selector, width])
+
+
+@pytest.mark.parametrize("width", [400, 1300])
+def test_scores_are_seen_without_scrolling_sideways(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    heads = page.locator("#table thead th:visible").all_inner_texts()
+    scores = ["published", "by trial", "by subject", "chance"]
+    few = ["run", *scores]
+    assert heads == (few if width == 400 else ["run", "protocol", *scores, "majority", "status", "paper", "data",
+                                               "dataset", "seed", "time (s)", "settings"])
+    assert outside(page, "#table", width) == [] and outside(page, "#summary", width) == []
+    assert page.get_by_text("0.950").first.is_visible()
+    assert page.locator("#table tr", has_text="broken").locator(".badge.failed:visible").count() == 1
+    sticks = "[...document.querySelectorAll('#table tr')].map((row) => getComputedStyle(row.cells[0]).position)"
+    assert set(page.evaluate(sticks)) == {"sticky"}
+
+
+def test_long_settings_are_folded(page):
+    fold = page.locator("#table details").first
+    assert "hidden_units=" in fold.text_content() and not fold.locator("span").is_visible()
+    fold.locator("summary").click()
+    assert fold.locator("span").is_visible()
+    page.get_by_role("searchbox", name="Search").fill("hidden_units=13")
+    assert column(page, "run") == ["gru 3"]
 
 
 def test_prints(page):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from eegemo_utils.runs.folders import RunFolder
+from eegemo_utils import cli
 
 EEGEMO = (sys.executable, "-m", "eegemo_utils")
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +48,7 @@ def sweep(tiny, tmp_path):
     started = []
 
     def start(*words, out=tmp_path / "out", **keys):
-        (tmp_path / "sweep.yaml").write_text(yaml.safe_dump({"notebook": "tiny.ipynb", **keys}, sort_keys=False))
+        write(tmp_path, **keys)
         command = [*EEGEMO, "sweep", tmp_path / "sweep.yaml", "--out", out, *map(str, words)]
         environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
         environment |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
@@ -62,6 +62,18 @@ def sweep(tiny, tmp_path):
             for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
                 child.kill()
         process.communicate()
+
+
+def write(folder: Path, **keys) -> None:
+    """Write a sweep over the tiny notebook."""
+    (folder / "sweep.yaml").write_text(yaml.safe_dump({"notebook": "tiny.ipynb", **keys}, sort_keys=False))
+
+
+def dry_run(folder: Path, capsys, out: Path | None = None) -> tuple[int, str]:
+    """Exit code and stdout of a dry run of the sweep that was last written, in this process."""
+    capsys.readouterr()
+    code = cli.main(["sweep", str(folder / "sweep.yaml"), "--out", str(out or folder / "out"), "--dry-run"])
+    return code, capsys.readouterr().out
 
 
 def finish(process: subprocess.Popen) -> tuple[int, str, str]:
@@ -82,7 +94,7 @@ def summary(out: Path) -> dict[str, dict]:
     return {entry["parameters"]["seed"]: entry for entry in json.loads((out / "sweep.json").read_text())["runs"]}
 
 
-def test_twenty_runs_a_dead_kernel_a_dead_worker_then_nothing_then_one(sweep, tmp_path):
+def test_twenty_runs_a_dead_kernel_a_dead_worker_then_nothing_then_one(sweep, tmp_path, capsys):
     out = tmp_path / "out"
     grid = {"seed": {"from": 0, "to": 19}}
     waiting = {"exclude": [{"seed": 3}, {"seed": 8}],
@@ -114,19 +126,21 @@ def test_twenty_runs_a_dead_kernel_a_dead_worker_then_nothing_then_one(sweep, tm
 
     damaged = out / summary(out)[11]["name"] / "tiny.ipynb"
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    code, stdout, _ = finish(sweep("--dry-run", grid=grid, **waiting))
-    assert [line.split()[0] for line in stdout.splitlines() if line.endswith("damaged")] == ["tiny-seed=11"]
+    code, stdout = dry_run(tmp_path, capsys)
+    assert [line.split()[0] for line in stdout.splitlines() if "  damaged: " in line] == ["tiny-seed=11"]
+    assert "tiny.ipynb is cut off" in stdout and "20 runs: 19 done, 0 failed, 1 damaged, 0 left" in stdout
     code, stdout, _ = finish(sweep("--workers", 1, grid=grid, **waiting))
     assert code == 0 and "1 to run" in stdout
     assert sorted(map(int, (out / "ends").read_text().split())) == sorted([*range(20), 11])
 
 
-def test_each_failure_is_one_line_and_harms_nobody_else(sweep, tmp_path):
+def test_each_failure_is_one_line_and_harms_nobody_else(sweep, tmp_path, capsys):
     out = tmp_path / "out"
     grid = {"then": ["end", "raise", "wait"]}
     code, stdout, stderr = finish(sweep("--workers", 2, "--timeout", 15, grid=grid, include=[{"seed": 100}]))
     assert code == 1
-    lines = stderr.splitlines()
+    note, *lines = stderr.splitlines()
+    assert "note: " in note and "does not name then, which the grid varies, and takes then=end" in note
     assert len(lines) == 3 and all(line.startswith("eegemo: failed: tiny-") for line in lines), stderr
     for name, said, kind, cell in (
         ("tiny-then=raise", "In [4], section 'Work': the cell raised ValueError: no such luck", "raised", 4),
@@ -141,9 +155,9 @@ def test_each_failure_is_one_line_and_harms_nobody_else(sweep, tmp_path):
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
     assert f"threads {threads}" in (out / "tiny-then=end" / "tiny.ipynb").read_text(), "the cores are divided"
 
-    code, stdout, _ = finish(sweep("--dry-run", grid=grid, include=[{"seed": 100}]))
+    code, stdout = dry_run(tmp_path, capsys)
     assert [line.split("  ")[-1].strip() for line in stdout.splitlines()[1:4]] == [
-        "done", "failed before (raised)", "failed before (timeout)"]
+        "done", "left: failed before (raised)", "left: failed before (timeout)"]
     assert code == 1, "one has parameters that cannot be run"
 
 
@@ -159,24 +173,26 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk(sweep, small_disk):
+def test_a_full_disk(sweep, small_disk, tmp_path, capsys):
     (small_disk / "ballast").write_bytes(bytes(484_000))
-    code, stdout, stderr = finish(sweep("--workers", 1, out=small_disk / "out", grid={"seed": [0, 1, 2, 3]}))
+    code, stdout, stderr = finish(sweep("--workers", 1, out=small_disk / "out", grid={"seed": [0, 1, 2]}))
     failed = [line for line in stderr.splitlines() if line.startswith("eegemo: failed: ")]
     assert code == 1 and failed and all("No space left on device" in line for line in failed), stdout + stderr
     done = list((small_disk / "out").glob("*/tiny.ipynb"))
-    assert len(done) + len(failed) == 4 and "Traceback" not in stderr
+    assert len(done) + len(failed) == 3 and "Traceback" not in stderr
     assert all(nbformat.read(path, 4).cells[-1].execution_count for path in done), "whole or not there"
     (small_disk / "ballast").unlink()
-    code, stdout, stderr = finish(sweep("--workers", 1, out=small_disk / "out", grid={"seed": [0, 1, 2, 3]}))
-    assert code == 0 and f"{len(failed)} to run" in stdout, stdout + stderr
+    code, stdout = dry_run(tmp_path, capsys, small_disk / "out")
+    assert code == 0 and f"{len(done)} done, 0 failed" in stdout, "the next call runs what the disk did not take"
 
 
-def test_ctrl_c_leaves_what_is_finished_and_no_process(sweep, tmp_path):
+def test_ctrl_c_leaves_what_is_finished_and_no_process_and_a_second_sweep_is_kept_out(sweep, tmp_path, capsys):
     out = tmp_path / "out"
     grid = {"seed": [0, 1, 2], "then": ["end", "wait"]}
     process = sweep("--workers", 1, grid=grid, exclude=[{"seed": 0, "then": "wait"}])
     until(lambda: (out / "waits-1").exists(), process)
+    assert cli.main(["sweep", str(tmp_path / "sweep.yaml"), "--out", str(out)]) == 2
+    assert "Another sweep is at work" in capsys.readouterr().err
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     code, stdout, stderr = finish(process)
@@ -186,15 +202,3 @@ def test_ctrl_c_leaves_what_is_finished_and_no_process(sweep, tmp_path):
         "done", "done", "left", "left", "left"]
     assert psutil.wait_procs(children, timeout=10)[1] == []
     assert not list(out.rglob("*partial*"))
-
-
-def test_two_sweeps_do_not_share_a_folder_and_a_run_is_none(sweep, tiny, tmp_path):
-    process = sweep("--workers", 1, grid={"then": ["wait"]})
-    until(lambda: (tmp_path / "out" / "waits-0").exists(), process)
-    code, _, stderr = finish(sweep(grid={"then": ["wait"]}))
-    assert code == 2 and stderr.count("\n") == 1 and "Another sweep is at work" in stderr
-    folder = RunFolder(tmp_path / "run", tiny, {})
-    folder.begin()
-    folder.release()
-    code, _, stderr = finish(sweep(out=tmp_path / "run"))
-    assert code == 2 and "is a run. Give a folder for the whole sweep" in stderr

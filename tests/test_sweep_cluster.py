@@ -170,7 +170,8 @@ def test_plans(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
     assert engines.plan(100, None, None) == (4, ["0", "1", "2", "3"])
     assert engines.plan(3, None, 2) == (2, ["0,1", "2,3"])
-    assert engines.plan(100, 2, 0) == (2, ["", ""]), "no GPU is seen"
+    with pytest.raises(ParameterError, match="--gpus-per-run takes 1, 2"):
+        engines.plan(100, 2, 0)
     with pytest.raises(ParameterError, match="--workers 5, but 4 GPUs"):
         engines.plan(100, 5, 1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

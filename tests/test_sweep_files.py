@@ -27,10 +27,10 @@ def sweep(notebook, tmp_path):
     """Function that writes a sweep over a tiny notebook and returns its runs."""
     notebook(PARAMETERS, LIMITS)
 
-    def make(text="", given=None, **keys):
+    def make(text="", given=None, tell=lambda _note: None, **keys):
         path = tmp_path / "sweep.yaml"
         path.write_text(text or yaml.safe_dump({"notebook": "tiny.ipynb"} | keys, sort_keys=False))
-        return read_sweep(path, given)
+        return read_sweep(path, given, tell)
 
     return make
 
@@ -61,9 +61,15 @@ def test_lines_of_a_grid(line, wanted):
 
 
 @pytest.mark.parametrize(("name", "line", "said"), [
-    ("seed", {"from": 2, "to": 1}, "takes a range such as"),
-    ("seed", {"from": 0, "to": 4, "step": 0}, "takes a range such as"),
-    ("seed", {"start": 0, "to": 4}, "takes a range such as"),
+    ("seed", {"from": 2, "to": 1}, "to, 1, is below from, 2. A range is written {from: 0"),
+    ("seed", {"from": 0, "to": 4, "step": 0}, "step is 0, and it must be above 0"),
+    ("seed", {"start": 0, "to": 4}, "start is none of from, to and step"),
+    ("seed", {"from": 0, "to": 4, "stpe": 2}, "Did you mean 'step'"),
+    ("seed", {"to": 4}, "from is missing"),
+    ("seed", {"from": "a", "to": 4}, "from is 'a', which is not a number"),
+    ("seed", {"from": 0, "to": float("inf")}, "to is inf, which is not a number"),
+    ("seed", {"from": 1, "to": 10**8}, "makes 100,000,000 runs; a sweep takes 100,000 at most, since .* Take fewer"),
+    ("seed", {"from": 0, "to": 1, "step": 1e-300}, "a sweep takes 100,000 at most"),
     ("seed", [], "takes values such as"),
     ("seed", [[1]], "takes values such as"),
     ("seed", "all", "has no end"),
@@ -96,9 +102,38 @@ def test_include_and_exclude(sweep):
         sweep(grid=grid, exclude=[{"notebook": "tiny"}])
 
 
-def test_the_same_run_stands_once(sweep):
-    runs = sweep(grid={"seed": [0, "1", 1]}, include=[{"seed": 0}])
+def test_include_alone_is_the_whole_sweep(sweep):
+    assert [run.name for run in sweep(include=[{"seed": 3}, {"seed": 4}])] == ["tiny-seed=3", "tiny-seed=4"]
+
+
+def test_the_same_run_stands_once_and_that_is_told(sweep):
+    notes = []
+    runs = sweep("""notebook: tiny.ipynb
+grid:
+  seed: [0, "1", 1]
+include:
+  - {seed: 0}
+""", tell=notes.append)
     assert [run.name for run in runs] == ["tiny-seed=0", "tiny-seed=1"]
+    assert "line 3: 'seed' names 1 again; it is run once" in notes[0]
+    assert "line 5: 1 run named before; equal runs are made once" in notes[1] and len(notes) == 2
+
+
+def test_what_an_included_run_takes_for_the_grids_parameters_is_told(sweep):
+    notes = []
+    sweep("""notebook: tiny.ipynb
+parameters: {rate: 0.5}
+grid: {seed: [0, 1], protocol: [published]}
+include: [{seed: 9}]
+""", tell=notes.append)
+    assert len(notes) == 1 and "line 4: this run does not name protocol, which the grid varies" in notes[0]
+    assert "takes protocol=by_trial" in notes[0]
+
+
+def test_too_many_runs_are_refused_before_they_are_made(sweep):
+    line = {"from": 0, "to": 99_999}
+    with pytest.raises(ParameterError, match="line 2: The grid makes 10,000,000,000 runs; a sweep takes 100,000"):
+        sweep(grid={"seed": line, "rate": line})
 
 
 def test_settings_parameters_command_line(sweep, tmp_path):
@@ -141,13 +176,21 @@ def test_one_wrong_run_is_told_and_the_others_stay(sweep):
 
 @pytest.mark.parametrize(("text", "said"), [
     ("grid: {seed: [0]}", "must name a notebook"),
-    ("notebook: tiny.ipynb\ngird: {seed: [0]}", "has gird; it takes notebook, settings"),
+    ("notebook: tiny.ipynb\ngird: {seed: [0]}",
+     "line 2 has 'gird'. Did you mean 'grid'\\? It takes notebook, settings"),
+    ("notebook: tiny.ipynb\ngrid: {seed: [0]}\nexclude:\n- {seed: 1}", "line 4: exclude {'seed': 1} matches no run"),
+    ("notebook: tiny.ipynb\ngrid: {seed: [0]}\nexclude:\n- {seeed: 1}", "exclude names seeed.* Did you mean 'seed'"),
+    ("notebook: tiny.ipynb\nparameters: {seed: 1}\ngrid:\n  seed: [0]",
+     "line 4: the grid varies 'seed', which `parameters` sets, line 2. Delete one"),
+    ("notebook: tiny.ipynb\ngrid: {seed: [0, 1]}\ninclude:\n- {sed: 1}",
+     "line 4, tiny: There is no parameter 'sed'. Did you mean 'seed'"),
+    ("notebook: tiny.ipynb\nparameters:\n  sed: 1", "line 3, tiny: There is no parameter 'sed'. Did you mean 'seed'"),
+    ("notebook: tiny.ipynb\ngrid:\n  seed: {from: 3, to: 1}", "line 3: The grid's line 'seed': to, 1, is below from"),
     ("notebook: tiny.ipynb\ngrid: [seed]", "grid takes `name: value` lines"),
     ("notebook: tiny.ipynb\ninclude: {seed: 1}", "include takes a list such as"),
     ("notebook: tiny.ipynb\ngrid: {seeds: [0]}", "There is no parameter 'seeds'"),
     ("notebook: tiny.ipynb\nsettings: no.yaml", "settings file no.yaml cannot be read"),
-    ("notebook: tiny.ipynb\nnotebook: tiny.ipynb", "is set twice"),
-    ("{", "is not YAML"),
+    ("grid: {}\nnotebook: tiny.ipynb\nnotebook: tiny.ipynb", "line 3: 'notebook' is set twice, first in line 2. Keep"),
 ])
 def test_a_wrong_file_is_told_in_one_line(sweep, text, said):
     with pytest.raises(ParameterError, match=said) as caught:

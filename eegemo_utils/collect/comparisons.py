@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from .summaries import AUDIT, LEVEL, PEOPLE, SEED, Group, groups, interval, units
+from .summaries import AUDIT, LEVEL, NO_PAIRS, PEOPLE, PROTOCOL, SEED, Group, audited, groups, interval, units
 
-PROTOCOL = "parameters.protocol"
 PROTOCOLS = ("published", "by_trial", "by_subject")
 COLUMNS = ["notebook", "dataset", "data", "settings", "first", "second", "difference", "low", "high", "level", "n",
            "over", "p", "p_holm", "note"]
@@ -23,7 +22,8 @@ def compare(table: pd.DataFrame) -> pd.DataFrame:
     Two kinds of pairs: the audit's accuracies of the same runs (``accuracy_published`` against
     ``accuracy_by_trial`` ...), and one accuracy of runs that differ in nothing but the parameter ``protocol``
     (``accuracy_supervised, published`` against ``accuracy_supervised, by_trial``). Pairs are people, or seeds where
-    the runs do not differ in people.
+    the runs do not differ in people. Where both sides have runs and none of them is of the same person and seed, the
+    row says so in place of a difference.
 
     Parameters
     ----------
@@ -47,18 +47,19 @@ def compare(table: pd.DataFrame) -> pd.DataFrame:
 
 def candidates(group: Group) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield two names and the rows with both values: people, seeds, columns ``first`` and ``second``."""
-    table = group.table
-    recorded = [name for name in AUDIT if f"metrics.{name}" in table]
+    table, _ = audited(group.table)
+    recorded = [name for name in AUDIT if f"metrics.{name}" in table and table[f"metrics.{name}"].notna().any()]
     for first, second in combinations(recorded, 2):
         yield first, second, paired(table, table, f"metrics.{first}", f"metrics.{second}")
-    if PROTOCOL not in table:
+    if PROTOCOL not in group.table:
         return
-    parts = [(name, part) for name in PROTOCOLS if len(part := table[table[PROTOCOL] == name])]
+    parts = [(name, part) for name in PROTOCOLS if len(part := group.table[group.table[PROTOCOL] == name])]
     others = [name for name in table if name.startswith("metrics.accuracy_")]
     for (one, left), (two, right) in combinations(parts, 2):
         for name in others:
             label = name.removeprefix("metrics.")
-            if label not in AUDIT:  # these hold all protocols, whatever the parameter says
+            # those of the audit hold all protocols, whatever the parameter says
+            if label not in AUDIT and left[name].notna().any() and right[name].notna().any():
                 yield f"{label}, {one}", f"{label}, {two}", paired(left, right, name, name)
 
 
@@ -76,7 +77,10 @@ def paired(left: pd.DataFrame, right: pd.DataFrame, first: str, second: str) -> 
 
 
 def compared(first: str, second: str, pairs: pd.DataFrame) -> dict[str, object] | None:
-    """Return one comparison, or None where there are not two pairs, or none that differs."""
+    """Return one comparison, or None where there is one pair, or none that differs."""
+    if pairs.empty:
+        nothing = dict.fromkeys(("difference", "low", "high", "p"), float("nan"))
+        return {"first": first, "second": second, **nothing, "level": LEVEL, "n": 0, "over": "", "note": NO_PAIRS}
     each, over = units(pairs, pairs["first"] - pairs["second"])
     difference = each.to_numpy()
     differs = difference[np.abs(difference) > 1e-12]
@@ -93,7 +97,8 @@ def compared(first: str, second: str, pairs: pd.DataFrame) -> dict[str, object] 
 def holm(p_values: list[float]) -> np.ndarray:
     """Return p values corrected for their number (Holm, 1979, A simple sequentially rejective procedure)."""
     p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    known = np.isfinite(p).sum()  # NaN, where nothing was tested, is sorted last and stays
+    order = np.argsort(p)[:known]
+    corrected = np.full(len(p), np.nan)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(known, 0, -1)))
     return corrected

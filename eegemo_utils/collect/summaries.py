@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,10 +18,14 @@ AUDIT = {
 }
 PEOPLE = ("parameters.subject", "parameters.subjects")
 SEED = "parameters.seed"
+PROTOCOL = "parameters.protocol"
+NO_PAIRS = "no pairs: the protocols were run with other people or seeds, so their difference is not theirs alone"
 # what changes how fast a run is, not what it finds
 MACHINE = {"parameters.device", "parameters.models_at_once"}
 LEVEL = 0.95
 N_RESAMPLES = 2000
+COLUMNS = ["notebook", "dataset", "data", "settings", "metric", "mean", "sd", "n", "over", "low", "high", "level",
+           "n_runs"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,51 @@ def units(group: pd.DataFrame, values: pd.DataFrame | pd.Series) -> tuple[pd.Dat
     means = values.groupby(group[by] if by else np.zeros(len(group))).mean()
     seeds = group[SEED].nunique() if people and SEED in group else 1
     over = "runs" if by is None else "seeds" if people is None else "subjects"
-    return means, f"{over}, each the mean of {seeds} seeds" if seeds > 1 else over
+    over += f", each the mean of {seeds} seeds" if seeds > 1 else ""
+    repeated = len(group) - unit_of_each(group).nunique()
+    return means, over + (f", {repeated} repeated run{'' if repeated == 1 else 's'} averaged" if repeated else "")
+
+
+def unit_of_each(table: pd.DataFrame) -> pd.Series:
+    """Return for each row a number that stands for its person and seed."""
+    keys = [name for name in (*PEOPLE, SEED) if name in table]
+    return table.groupby(keys, dropna=False).ngroup() if keys else pd.Series(0, table.index)
+
+
+def audited(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the runs of one network on which its protocols can be compared, and what is to be said of the choice.
+
+    A difference between protocols is one only within pairs: in runs that recorded all of them; else, where each run
+    recorded its own, over the people and seeds that all protocols have.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows that differ in nothing but person, seed and protocol.
+
+    Returns
+    -------
+    DataFrame
+        Some of the rows; all of them where there are no pairs.
+    str
+        "" when nothing was left out; NO_PAIRS.
+    """
+    table = table.reset_index(drop=True)
+    names = [f"metrics.{name}" for name in AUDIT if f"metrics.{name}" in table]
+    there = table[names].notna()
+    there = there.loc[there.any(axis=1), there.any()]
+    if there.shape[1] < 2:
+        return table.loc[there.index] if len(there) else table, ""
+    rows, complete = table.loc[there.index], there.all(axis=1)
+    if complete.any():
+        left = int((~complete).sum())
+        return rows[complete], f"without {left} run{'' if left == 1 else 's'} of fewer protocols" if left else ""
+    unit = unit_of_each(rows)
+    common = there.groupby(unit).any().all(axis=1)
+    if not common.any():
+        return rows, NO_PAIRS
+    left = "" if common.all() else f"the {common.sum()} of {len(common)} that all protocols have"
+    return rows[unit.map(common)], left
 
 
 @lru_cache(maxsize=64)
@@ -130,19 +178,35 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         One row a group and metric: notebook, dataset, data, settings, metric, mean, sd (n - 1; NaN for one value),
         n, over ("seeds", "subjects", ...), low, high (percentile bootstrap over the n values), level, n_runs.
     """
+    rows = [row for group in groups(table) for row in metric_rows(group)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def audit(table: pd.DataFrame) -> pd.DataFrame:
+    """The accuracies of each network under the protocols, over the same people and seeds, see `audited`.
+
+    Returns
+    -------
+    DataFrame
+        As `summarise` gives it, and ``note``; runs that differ in the parameter ``protocol`` are one group, since what
+        is recorded for a protocol does not depend on it.
+    """
     rows = []
-    numbers = [name for name in table if name.startswith("metrics.") and is_number(table[name])]
-    for group in groups(table):
-        values = group.table[numbers].astype(float).dropna(axis=1, how="all")
-        each, over = units(group.table, values)
-        n_runs = values.notna().sum()
-        for name in each:
-            known = each[name].to_numpy()
-            known = known[np.isfinite(known)]
-            found, (low, high) = summary(known, over), interval(known)
-            rows.append(group.facts | {"metric": name.removeprefix("metrics."), "mean": found.mean, "sd": found.sd,
-                                       "n": found.n, "over": found.over, "low": low, "high": high, "level": LEVEL,
-                                       "n_runs": int(n_runs[name])})
-    columns = ["notebook", "dataset", "data", "settings", "metric", "mean", "sd", "n", "over", "low", "high", "level",
-               "n_runs"]
-    return pd.DataFrame(rows, columns=columns)
+    for group in groups(table, but_for=(PROTOCOL,)):
+        part, note = audited(group.table)
+        rows += [row | {"note": note} for row in metric_rows(replace(group, table=part))]
+    return pd.DataFrame(rows, columns=[*COLUMNS, "note"])
+
+
+def metric_rows(group: Group) -> Iterator[dict[str, object]]:
+    """Yield a row a metric of a group."""
+    numbers = [name for name in group.table if name.startswith("metrics.") and is_number(group.table[name])]
+    values = group.table[numbers].astype(float).dropna(axis=1, how="all")
+    each, over = units(group.table, values)
+    n_runs = values.notna().sum()
+    for name in each:
+        known = each[name].to_numpy()
+        known = known[np.isfinite(known)]
+        found, (low, high) = summary(known, over), interval(known)
+        yield group.facts | {"metric": name.removeprefix("metrics."), "mean": found.mean, "sd": found.sd, "n": found.n,
+                             "over": found.over, "low": low, "high": high, "level": LEVEL, "n_runs": int(n_runs[name])}

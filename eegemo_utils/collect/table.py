@@ -12,14 +12,15 @@ from pathlib import Path
 import pandas as pd
 
 from ..notebooks.parameters import ParameterError
+from ..runs.states import Damaged, one_line, read_json
 from .comparisons import compare
-from .folders import SWEEP, Damaged, find, kind_of_data, one_line, read_json, read_run, relative
+from .folders import SWEEP, find, kind_of_data, read_run, relative
 from .summaries import summarise
 
 FIRST = ("run", "sweep", "notebook", "data", "status", "attempts", "seconds", "peak_memory_mb", "kind", "cell",
          "reason", "code", "fingerprint")
 PARTS = ("parameters", "metrics", "provenance")
-FROM_SWEEP = {"done": "damaged", "failed": "failed", "left": "left"}
+FROM_SWEEP = {"done": "damaged", "failed": "failed"}  # where there is no folder; any other is left
 
 
 @dataclass
@@ -149,9 +150,14 @@ def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:
     -------
     list of Path
         The files.
+
+    Raises
+    ------
+    ParameterError
+        When the folder cannot be made.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     summary, comparisons = summarise(table), compare(table)
     return [
         written(folder / "runs.parquet", lambda path: table.to_parquet(path, index=False)),
@@ -159,6 +165,16 @@ def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:
         written(folder / "summary.csv", lambda path: summary.to_csv(path, index=False)),
         written(folder / "comparisons.csv", lambda path: comparisons.to_csv(path, index=False)),
     ]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, or raise ParameterError where that cannot be."""
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError(f"{folder} is a file. Give --out a folder, or a name for a new one.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{folder} cannot be made ({error.strerror}). Give another folder with --out.") from error
 
 
 def written(path: Path, write: Callable[[Path], object]) -> Path:

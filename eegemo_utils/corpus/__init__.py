@@ -7,9 +7,10 @@ released LaBraM code, `Corpus.batches` gives batches, `check` holds one against 
 from eegemo_utils.corpus.building import build
 from eegemo_utils.corpus.channels import LABRAM_CHANNELS, labram_name
 from eegemo_utils.corpus.checking import check
-from eegemo_utils.corpus.opening import Corpus
+from eegemo_utils.corpus.opening import Corpus, skipped
 from eegemo_utils.corpus.opening import open_corpus as open
 from eegemo_utils.corpus.preprocessing import preprocess
 from eegemo_utils.corpus.slices import Recording
 
-__all__ = ["LABRAM_CHANNELS", "Corpus", "Recording", "build", "check", "labram_name", "open", "preprocess"]
+__all__ = ["LABRAM_CHANNELS", "Corpus", "Recording", "build", "check", "labram_name", "open", "preprocess",
+           "skipped"]

@@ -9,7 +9,7 @@ import filelock
 from tqdm.auto import tqdm
 
 from eegemo_utils.corpus import index
-from eegemo_utils.corpus.making import Job, finished, make, settings_text
+from eegemo_utils.corpus.making import Job, changed, finished, make, settings_text
 from eegemo_utils.corpus.preprocessing import NOTCH
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets.common import read_description
@@ -20,7 +20,7 @@ from eegemo_utils.trials import DatasetError
 LOCK = ".lock"
 
 
-def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True) -> Path:
+def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True, tell=None) -> Path:
     """Preprocess every EEG file of a folder once and store it for pretraining.
 
     Each file is stored for itself, in one move. So a build that was killed goes on where it was when called again,
@@ -39,6 +39,8 @@ def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True) -
         process; with more, it is skipped.
     progress : bool
         Show a bar.
+    tell : callable, optional
+        Takes a line for each recording that is made anew because its file has changed.
 
     Returns
     -------
@@ -62,9 +64,13 @@ def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True) -
         description, _ = read_description(folder, f"EEG files in {folder.resolve().name}")
         about = {"description": description, "settings": settings, "n_sources": len(jobs)}
         index.save(out, about | {"complete": False, "recordings": [], "skipped": {}})
+        for job in jobs if tell else ():
+            if changed(job):
+                tell(f"{job.name}: the file has changed since its recording was made; it is made anew")
         facts, skipped = _make_all(jobs, n_jobs, progress)
         if not facts:
-            raise DatasetError(f"{folder}: no file could be used. {few(skipped.values(), 3)}"[:700])
+            raise DatasetError(f"{folder}: no file could be used, {len(skipped)} skipped: {few(skipped.values(), 3)}"
+                               [:700])
         ordered = [facts[job.name] for job in jobs if job.name in facts]
         index.save(out, about | {"complete": True, "recordings": ordered, "skipped": dict(sorted(skipped.items()))})
     for line in [line for entry in ordered for line in entry["remarks"] if "expected" in line]:

@@ -37,16 +37,28 @@ def settings_text(notch) -> str:
 
 def finished(job: Job) -> dict | None:
     """The facts of a recording that was made before, of the same file in the same way; None: it is to be made."""
+    facts = _facts(job)
+    return facts if facts and facts["settings"] == settings_text(job.notch) and _same_source(job, facts) else None
+
+
+def changed(job: Job) -> bool:
+    """Whether a recording was made of a file that was another one then."""
+    facts = _facts(job)
+    return facts is not None and not _same_source(job, facts)
+
+
+def _facts(job: Job) -> dict | None:
     if not job.target.is_file():
         return None
     try:
-        facts = store.read_facts(job.target)
+        return store.read_facts(job.target)
     except DatasetError:
         return None
+
+
+def _same_source(job: Job, facts: dict) -> bool:
     stat = job.source.stat()
-    same = (facts["source_size"], facts["source_mtime_ns"], facts["settings"]) == \
-        (stat.st_size, stat.st_mtime_ns, settings_text(job.notch))
-    return facts if same else None
+    return (facts["source_size"], facts["source_mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
 
 
 def make(job: Job) -> dict:

@@ -167,6 +167,11 @@ def _open_own(path: Path) -> Corpus:
     return Corpus(tuple(recordings), content["description"], tuple(decisions(content)))
 
 
+def skipped(path) -> dict[str, str]:
+    """The files that a corpus was to be made of and is not, and why."""
+    return index.load(Path(path))["skipped"]
+
+
 def decisions(content: dict) -> list[str]:
     """Sentences about what an index says was skipped, dropped and doubted."""
     counts = Counter(name for entry in content["recordings"] for name in entry["dropped"])

@@ -128,7 +128,8 @@ def verify(path: Path) -> None:
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise damaged(path, error) from error
     if not same:
-        raise DatasetError(f"{path}: expected the numbers of its checksum, found others: the file was changed. "
+        raise DatasetError(f"{path}: expected the numbers that were stored when it was built, found others (another "
+                           f"checksum): the file was changed or damaged since. "
                            f"{REMEDY}")
 
 

@@ -58,11 +58,11 @@ def all_kinds(signal: np.ndarray, sfreq: float, seconds: float) -> dict[str, np.
     DatasetError
         When a channel is constant.
     """
-    raw_de, raw_psd = entropy_and_power(signal, sfreq, seconds)
+    raw = np.concatenate(entropy_and_power(signal, sfreq, seconds), axis=1)  # (n_windows, 124, 5)
     rows = [[SEED_62.index(name) for name in group] for group in (LEFT, RIGHT, FRONT, BACK)]
     kinds = {}
     for how in ("movingAve", "LDS"):
-        de, psd = smooth(raw_de, how), smooth(raw_psd, how)
+        de, psd = np.split(smooth(raw, how), 2, axis=1)
         left, right, front, back = (de[:, group] for group in rows)
         dasm, rasm = left - right, left / right
         kinds |= {f"de_{how}": de, f"psd_{how}": psd, f"dasm_{how}": dasm, f"rasm_{how}": rasm,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -88,16 +89,48 @@ def notebook_path(notebook: str | Path) -> Path:
     return path
 
 
-def read_notebook(notebook: str | Path) -> nbformat.NotebookNode:
-    """Read a notebook file as nbformat 4; a file that is not one is a NotebookError."""
-    import nbformat  # late: its validator takes two seconds, and a running notebook reads no other one
+class Node(dict):
+    """A mapping of a notebook file whose values are attributes too, as nbformat gives them."""
 
+    def __getattr__(self, name: str) -> object:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def read_notebook(notebook: str | Path) -> nbformat.NotebookNode | Node:
+    """Read a notebook file as nbformat 4; a file that is not one is a NotebookError."""
     path = notebook_path(notebook)
     try:
-        return nbformat.read(path, as_version=4)
+        found = as_written(path)
+        if found is None:
+            import nbformat  # late: it takes seconds, and only other versions and faulty files need it
+
+            found = nbformat.read(path, as_version=4)
+        return found
     except Exception as error:  # nbformat raises JSON, Unicode, attribute and validation errors alike
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise NotebookError(f"{path} cannot be read as a notebook: {reason}") from error
+
+
+def as_written(path: Path) -> Node | None:
+    """Return a sound notebook of nbformat 4 with each source as one text; None for any other file."""
+    try:
+        found = json.loads(path.read_bytes(), object_hook=Node)
+    except ValueError:
+        return None
+    if not isinstance(found, Node) or found.get("nbformat") != 4 or not isinstance(found.get("cells"), list):
+        return None
+    for cell in found.cells:
+        if not isinstance(cell, Node) or not isinstance(cell.get("metadata"), Node):
+            return None
+        lines = cell.get("source")
+        cell["source"] = "".join(lines) if isinstance(lines, list) else lines
+        outputs = all(isinstance(output, Node) for output in cell.get("outputs", ()))
+        if not outputs or not isinstance(cell.source, str) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+            return None
+    return found
 
 
 def sections(cells: list) -> list[str]:

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..collect import AUDIT
+from ..collect import AUDIT, NO_PAIRS
 from ..plots import OKABE_ITO, use_style
 from .start import noise, spread_over
 
@@ -21,26 +21,15 @@ MEANING = {"emotion": "", "simulated": "says nothing about emotion", "not emotio
 WIDE, NARROW = 9.2, 3.9  # inches
 
 
-def rows_of(summary: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return what is drawn, one entry a group, indexed by metric: emotion first, simulated last.
+def rows_of(audited: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return what is drawn of `eegemo_utils.collect.audit`, one entry a group, indexed by metric.
 
-    Groups whose scores are the same to the last digit are one entry: the audit holds all protocols, whatever the
-    parameter ``protocol`` says.
+    Emotion first, simulated last.
     """
-    keys = ["notebook", "dataset", "data", "settings"]
-    found: dict[tuple, pd.DataFrame] = {}
-    for names, part in summary.groupby(keys, sort=True):
-        part = part.set_index("metric")
-        known = part[part.index.isin(AUDIT)]
-        if known.empty:
-            continue
-        score = (*names[:3], *known.index, *known[["mean", "n"]].to_numpy().ravel())
-        if score in found:
-            both = set(names[3].split(", ")) & set(found[score]["settings"].iloc[0].split(", "))
-            part = part.assign(settings=", ".join(one for one in names[3].split(", ") if one in both))
-        found[score] = part
+    parts = [part.set_index("metric") for _, part in audited.groupby(["notebook", "dataset", "data", "settings"])]
     order = ("emotion", "unknown", "not emotion", "simulated")
-    return sorted(found.values(), key=lambda part: order.index(part["data"].iloc[0]))
+    known = [part for part in parts if part.index.isin(AUDIT).any()]
+    return sorted(known, key=lambda part: order.index(part["data"].iloc[0]))
 
 
 def audit_figure(rows: list[pd.DataFrame], width: float = WIDE) -> str:
@@ -84,12 +73,15 @@ def draw(ax, y: int, row: pd.DataFrame, numbers: bool) -> None:
     name = f"{facts['notebook']}, {facts['dataset'] or 'data not named'}"
     label = ax.annotate(name, (0, y - 0.38), xytext=(4, 0), textcoords="offset points", va="center", weight="bold")
     over = spread_over(row).partition(",")[0]
-    rest = "; ".join(filter(None, (MEANING[facts["data"]], over, facts["settings"] if numbers else "")))
+    paired = facts["note"] != NO_PAIRS
+    warning = "" if paired else "not in pairs"
+    rest = "; ".join(filter(None, (MEANING[facts["data"]], warning, over, facts["settings"] if numbers else "")))
     ax.annotate(shorten(rest, (94 if numbers else 54) - len(name)), (1, 0), xycoords=label, xytext=(7, 0), va="bottom",
                 textcoords="offset points", fontsize=8, color="0.3", style="normal" if is_emotion else "italic")
     known = [metric for metric in AUDIT if metric in row.index]
     means = row.loc[known, "mean"]
-    ax.hlines(y + 0.05, means.min(), means.max(), color="0.75", lw=2.5, zorder=1)
+    if paired:
+        ax.hlines(y + 0.05, means.min(), means.max(), color="0.75", lw=2.5, zorder=1)
     for guess, dashes, reach in (("chance", ":", 0.27), ("majority", "--", 0.15)):
         if guess in row.index:
             ax.vlines(row.loc[guess, "mean"], y + 0.05 - reach, y + 0.05 + reach, color="black", ls=dashes, lw=1.4)

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
-from ..collect import AUDIT, KINDS_OF_DATA, collect, summarise, write_tables
+from ..collect import AUDIT, KINDS_OF_DATA, audit, collect, make_folder, write_tables
 from ..notebooks.parameters import ParameterError
 from . import start
 from .figure import NARROW, WIDE, audit_figure, rows_of
@@ -27,6 +27,7 @@ from .pages import body, code_style
 
 FOLDER = Path(__file__).parent
 MARK = '<meta name="generator" content="EEGEmo'
+MARKER = ".eegemo-report"  # lies in a site's folder: what is there may be written over
 STAMP = re.compile(r'<meta name="eegemo-made-from" content="(\w+)">')
 FEW = 12  # pages: below, starting processes takes longer than it saves
 MOST_ROWS = 40  # of the figure: more cannot be read
@@ -76,7 +77,8 @@ def build_site(root: str | Path, out: str | Path, progress: Callable[[str], None
     refuse_foreign(out)
     collection = collect(root)
     site = Site(out / "index.html", collection.table, list(collection.problems))
-    (out / "pages").mkdir(parents=True, exist_ok=True)
+    make_folder(out / "pages")
+    (out / MARKER).touch()
     pages = run_pages(site, root, out / "pages", progress)
     write_tables(site.table, out / "tables")
     context = start_context(site, root, out, pages)
@@ -85,12 +87,22 @@ def build_site(root: str | Path, out: str | Path, progress: Callable[[str], None
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raise ParameterError when the site would overwrite what is not a site."""
+    """Raise ParameterError when a site would lie among things that are not one."""
     if out.exists() and not out.is_dir():
-        raise ParameterError(f"{out} is a file. Give a folder, or a name for a new one.")
-    page = out / "index.html"
-    if page.exists() and MARK not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
-        raise ParameterError(f"{page} is another page, and would be overwritten. Choose another folder.")
+        raise ParameterError(f"{out} is a file. Give --out a folder, or a name for a new one.")
+    if not out.is_dir() or (out / MARKER).exists() or is_ours(out / "index.html"):
+        return
+    strange = sorted(path.name for path in out.iterdir())
+    if strange:
+        raise ParameterError(
+            f"{out} holds other things than a report, such as {strange[0]}. Give --out a new or an empty folder "
+            f"(or put an empty file {MARKER} there, if this one may be written to)."
+        )
+
+
+def is_ours(page: Path) -> bool:
+    """Say whether a start page was made by `build_site`, before its folders were marked."""
+    return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]
 
 
 def write(path: Path, text: str) -> None:
@@ -211,7 +223,7 @@ def head(path: Path) -> str:
 def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> dict[str, object]:
     """Return what the start page's template takes, and write the figure beside it."""
     table = site.table
-    every = rows_of(summarise(table))
+    every = rows_of(audit(table))
     rows = every[:MOST_ROWS]
     wide, narrow = (audit_figure(rows, width) if rows else "" for width in (WIDE, NARROW))
     if rows:
@@ -224,6 +236,7 @@ def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> d
         "folder": root.name, "n_runs": len(table), "counted": start.counted(table), "kinds": start.kinds(table),
         "figure": {"wide": as_address(wide), "narrow": as_address(narrow)} if rows else None,
         "n_figure": len(rows), "n_groups": len(every), "audit": AUDIT, "columns": columns, "results": results,
+        "has_settings": any(row["settings"]["text"] for row in results),
         "options": {name: sorted({row[name] for row in results if row[name]}) for name in keys},
         "troubles": start.troubles(table, pages), "problems": untold(site), "summary": start.summary_rows(every),
         "comparisons": start.comparison_rows(table), "papers": start.paper_numbers(table),

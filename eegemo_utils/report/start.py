@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from ..collect import AUDIT, KINDS_OF_DATA, STATUSES, compare, groups
-from ..collect.summaries import SEED
+from ..collect.summaries import PROTOCOL, SEED
 from ..reported import reported
 
 COLUMNS = {"metrics.accuracy_published": "published", "metrics.accuracy_by_trial": "by trial",
@@ -19,7 +19,10 @@ MARKS = {"emotion": "●", "not emotion": "○", "simulated": "◇", "unknown": 
 WORDS = {"emotion": "emotion", "not emotion": "no emotion", "simulated": "simulated", "unknown": "unknown labels"}
 SIGNS = {"done": "✓", "failed": "✕", "damaged": "!", "left": "…"}
 NOISE = ("noise_by_window", "noise_published")
-MOST_PARAMETERS = 6  # that get a column of their own; all of them stand on a run's page
+DATASET, DATA_ROOT = "parameters.dataset", "parameters.data_root"
+OWN_COLUMN = (DATASET, PROTOCOL, SEED)
+SCORES = tuple(COLUMNS)[:4]  # on a narrow screen too
+LONGEST_SETTINGS = 28  # letters; more are folded
 THUMBNAIL = (560, 400)  # pixels
 MOST_CARDS = 48
 
@@ -37,38 +40,47 @@ def shown(value: object) -> str:
 
 
 def varied_parameters(table: pd.DataFrame) -> list[str]:
-    """Return the parameters that differ between runs of one notebook, the first few; dataset and protocol go before."""
-    fixed = ("parameters.dataset", "parameters.protocol", "parameters.data_root")
-    names = [name for name in table if name.startswith("parameters.") and name not in fixed]
+    """Return the parameters that differ between runs of one notebook, without those that have a column."""
+    names = [name for name in table if name.startswith("parameters.") and name not in (*OWN_COLUMN, DATA_ROOT)]
     counts = table[["notebook", *names]].groupby("notebook")[names].nunique()
-    found = [name for name in names if (counts[name] > 1).any()]
-    found.sort(key=lambda name: name != SEED)
-    return found[:MOST_PARAMETERS]
+    return [name for name in names if (counts[name] > 1).any()]
+
+
+def folded(row: dict, names: list[str]) -> dict[str, object]:
+    """Return the settings of a run as one cell: ``text``, and ``more`` to unfold when that is not all of it."""
+    parts = [f"{name.removeprefix('parameters.')}={shown(row[name])}" for name in names if not missing(row[name])]
+    whole = ", ".join(parts)
+    if len(whole) <= LONGEST_SETTINGS:
+        return {"text": whole, "more": []}
+    return {"text": f"{len(parts)} setting{'' if len(parts) == 1 else 's'}", "more": parts}
 
 
 def result_rows(table: pd.DataFrame, pages: dict[str, str]) -> tuple[list[dict], list[dict]]:
-    """Return the columns and the rows of the results table.
+    """Return the columns and the rows of the results table: what is compared stands first.
 
     Returns
     -------
     columns : list of dict
-        name, kind ("text" or "number").
+        name, kind ("text" or "number"), lead (whether it stands before status, paper and data), minor (whether a
+        narrow screen leaves it out), filter.
     rows : list of dict
-        run, page (or None), data, status, cells: a list of (text, sort key).
+        run, page (or None), data, status, cells: a list of (text, sort key), settings: see `folded`.
     """
-    first = [name for name in ("parameters.dataset", *COLUMNS, "parameters.protocol") if name in table]
-    names = [*first, *varied_parameters(table), "seconds"]
-    columns = [{"name": COLUMNS.get(name, name.removeprefix("parameters.").replace("_", " ")),
+    lead = [name for name in (PROTOCOL, *COLUMNS) if name in table]
+    names = [*lead, *(name for name in (DATASET, SEED) if name in table), "seconds"]
+    columns = [{"name": COLUMNS.get(name, name.removeprefix("parameters.")), "lead": name in lead,
                 "kind": "number" if pd.api.types.is_numeric_dtype(table[name]) else "text",
-                "filter": name in ("parameters.dataset", "parameters.protocol")} for name in names]
+                "minor": name not in SCORES, "filter": name in (DATASET, PROTOCOL)} for name in names]
     columns[-1]["name"] = "time (s)"
+    varied = varied_parameters(table)
     rows = []
     for row in table.to_dict("records"):
         cells = [(f"{row[name]:.0f}" if name == "seconds" and not missing(row[name]) else shown(row[name]),
                   "" if missing(row[name]) else row[name]) for name in names]
         rows.append({"run": row["run"], "notebook": shown(row["notebook"]), "page": pages.get(row["run"]),
                      "data": shown(row["data"]), "status": row["status"], "reason": shown(row["reason"]),
-                     "cells": cells, "attempts": 1 if missing(row["attempts"]) else row["attempts"]})
+                     "cells": cells, "settings": folded(row, varied),
+                     "attempts": 1 if missing(row["attempts"]) else row["attempts"]})
     return columns, rows
 
 
@@ -96,8 +108,10 @@ def noise(part: pd.DataFrame) -> str:
 
 def spread_over(part: pd.DataFrame) -> str:
     """Return what the spread of a group's accuracies is over, e.g. "5 seeds"."""
-    n, over = max(part.loc[metric, ["n", "over"]].tolist() for metric in AUDIT if metric in part.index)
-    return f"{n} {over}" if n > 1 else "one run"
+    known = [metric for metric in AUDIT if metric in part.index]
+    n, over = max(part.loc[metric, ["n", "over"]].tolist() for metric in known)
+    n_runs = int(part.loc[known, "n_runs"].max())
+    return f"{n} {over}" if n > 1 else "one run" if n_runs == 1 else f"the mean of {n_runs} runs of one seed"
 
 
 def summary_rows(rows: list[pd.DataFrame]) -> list[dict]:
@@ -106,8 +120,8 @@ def summary_rows(rows: list[pd.DataFrame]) -> list[dict]:
     for part in rows:
         facts = part.iloc[0]
         found.append({"notebook": facts["notebook"], "dataset": facts["dataset"], "data": facts["data"],
-                      "settings": facts["settings"], "over": spread_over(part),
-                      "scores": [score(part, metric) for metric in (*AUDIT, noise(part), "chance", "majority")]})
+                      "settings": facts["settings"], "over": spread_over(part), "note": facts["note"],
+                      "scores": [score(part, metric) for metric in (*AUDIT, "chance", "majority", noise(part))]})
     return found
 
 
@@ -115,8 +129,9 @@ def comparison_rows(table: pd.DataFrame) -> list[dict]:
     """Return the comparisons between protocols, as text."""
     rows = compare(table).to_dict("records")
     return [row | {"first": AUDIT.get(row["first"], row["first"]), "second": AUDIT.get(row["second"], row["second"]),
-                   "change": f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]",
-                   "p": f"{row['p']:.3g}", "p_holm": f"{row['p_holm']:.3g}"} for row in rows]
+                   "change": f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" if row["n"] else "",
+                   "p": f"{row['p']:.3g}" if row["n"] else "", "p_holm": f"{row['p_holm']:.3g}" if row["n"] else ""}
+            for row in rows]
 
 
 def paper_numbers(table: pd.DataFrame) -> list[dict]:

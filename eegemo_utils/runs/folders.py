@@ -21,10 +21,9 @@ import os
 import shutil
 from pathlib import Path
 
-import nbformat
 from filelock import FileLock, Timeout
 
-from ..notebooks.cells import code_cells
+from ..notebooks.cells import NotebookError, code_cells, read_notebook
 from ..notebooks.parameters import ParameterError
 
 MARKER = "run.json"
@@ -160,11 +159,11 @@ class RunFolder:
     def give_up(self) -> Path | None:
         """Keep what an unfinished run left to read under the name of a failed one, and return that file."""
         try:
-            cells = nbformat.read(self.partial, as_version=4).cells
+            cells = read_notebook(self.partial).cells
             if any(cell.get("outputs") for cell in cells):
                 os.replace(self.partial, self.failed)
                 return self.failed
-        except (OSError, ValueError, AttributeError):  # none there, or cut off by a full disk
+        except (OSError, NotebookError):  # none there, or cut off by a full disk
             pass
         self.partial.unlink(missing_ok=True)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,17 +86,20 @@ def run_notebook(
     everything = all_parameters(source, given)
     folder = RunFolder(Path(out) if out else Path("runs", source.stem), source, everything)
     watch = Watch(progress, time_limit)
-    fingerprint = package_fingerprint()  # before: the code may be edited while a long run goes on
+    # before: the code may be edited while a long run goes on; beside: the kernel takes as long to start
+    beside = ThreadPoolExecutor(1)
+    fingerprint = beside.submit(package_fingerprint)
     try:
         if folder.begin():
             progress(f"  going on from the checkpoints in {folder.checkpoints}")
         execute(source, folder.partial, watch, parameters=given, out=folder.out)
-        return finished(folder, watch, everything, fingerprint)
+        return finished(folder, watch, everything, fingerprint.result())
     except RunError as error:
         raise given_up(error, folder) from error.__cause__
     except OSError as error:
         raise given_up(explain(error, source, watch, ""), folder) from error
     finally:
+        beside.shutdown(wait=False)
         folder.release()
 
 

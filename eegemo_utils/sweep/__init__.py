@@ -17,13 +17,13 @@
      "notebook": "gru",
      "parameters": {"seed": 0, ...},           # the given ones, typed; metrics.json has all, defaults included
      "varied": ["seed", "protocol"],           # the parameters that tell the runs of this block apart
-     "status": "done",                         # done | failed | left (not run yet, or stopped)
+     "status": "done",                         # done | failed | damaged | left: see eegemo_utils.runs.states
      "attempts": 1,                            # how often it was started; more than 1 after a process had died
      "seconds": 34.2,                          # of the last attempt, null when it never ran
      "error": null}                            # one line with the cell, as in error.json; null unless failed
 
 Kinds of error: ``raised`` (a cell raised), ``timeout`` (the time limit), ``parameters`` (what the notebook does not
-take; no kernel was started), ``killed`` (the kernel or its worker died, each time it was tried), ``disk`` (a file
-could not be written). A run is skipped when it is done and neither its parameters nor the code of the notebook and
-of this package have changed; figures lie in ``OUT/<run>/figures/``.
+take) and ``data`` (no such dataset or folder), for which no kernel was started, ``killed`` (the kernel or its worker
+died, each time it was tried), ``disk`` (a file could not be written). A run is skipped when it is done and neither its
+parameters nor the code of the notebook and of this package have changed; figures lie in ``OUT/<run>/figures/``.
 """

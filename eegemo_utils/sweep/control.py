@@ -102,7 +102,7 @@ class Sweep:
         """
         token = uuid.uuid4().hex[:8]
         topic = f"eegemo-{token}"
-        left = [run for run in self.runs if self.outcomes[run.name].status == "left"]
+        left = [run for run in self.runs if self.outcomes[run.name].to_run]
         engine.client.subscribe_topic(topic, lambda event: self.inbox.put((event[1]["name"], None)))
         # keys of one group: Dask then hands them out one by one, and the group is one bar in the dashboard
         futures = engine.client.map(

@@ -99,7 +99,7 @@ def gpu_slots(found: list[str], per_run: float) -> list[str]:
     share = round(1 / per_run) if 0 < per_run < 1 else 1
     size = 1 if per_run < 1 else round(per_run)
     if per_run <= 0 or abs(per_run - (1 / share if per_run < 1 else size)) > 0.01:
-        raise ParameterError(f"--gpus-per-run takes 0, 1, 2, ... or a part such as 0.5 or 0.25, not {per_run:g}.")
+        raise ParameterError(f"--gpus-per-run takes 1, 2, ... or a part such as 0.5 or 0.25, not {per_run:g}.")
     if size > len(found):
         raise ParameterError(f"--gpus-per-run {per_run:g}, but there are {len(found)} GPUs here.")
     groups = [",".join(found[start : start + size]) for start in range(0, len(found) - size + 1, size)]
@@ -109,11 +109,11 @@ def gpu_slots(found: list[str], per_run: float) -> list[str]:
 def plan(n_runs: int, workers: int | None, gpus_per_run: float | None) -> tuple[int, list[str | None]]:
     """Return the number of local workers and the CUDA_VISIBLE_DEVICES of each (None: as it is here)."""
     found = gpus()
-    per_run = (1.0 if found else 0.0) if gpus_per_run is None else gpus_per_run
-    if per_run == 0:
+    per_run = 1.0 if gpus_per_run is None else gpus_per_run
+    if not found and gpus_per_run is None:
         by_memory = psutil.virtual_memory().total // MEMORY_FOR_A_RUN
         count = workers or max(1, min(cores(), by_memory, n_runs))
-        return count, ["" if found else None] * count
+        return count, [None] * count
     slots = gpu_slots(found, per_run)
     if workers and workers > len(slots):
         raise ParameterError(

@@ -9,10 +9,11 @@
       protocol: [published, by_trial]              # a list,
       seed: {from: 0, to: 4, step: 2}              # a range, its end included,
       recipe: all                                  # or all that the notebook takes; `subjects: all`: all people
-    include: [{protocol: by_subject, seed: 9}]     # single runs more
+    include: [{protocol: by_subject, seed: 9}]     # single runs more; without a grid, these alone
     exclude: [{protocol: by_trial, seed: 4}]       # combinations to leave out; also by notebook, settings
 
-A file may also be a list of such blocks.
+A file may also be a list of such blocks. What cannot be meant (an unknown name, a value set twice, an ``exclude`` that
+matches nothing) is an error with its line; what may not be meant is a note with its line.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 
-from ..notebooks import NotebookError, ParameterError, cast, load_constant, notebook_path
+from ..notebooks import ParameterError, cast, load_constant, notebook_path
+from ..notebooks.parameters import known
 from ..settings import read_settings, read_yaml
-from .values import expand
+from .blocks import Grid, checked_block, told_at
+from .values import check_count
 
-KEYS = ("notebook", "settings", "parameters", "grid", "include", "exclude")
 LONGEST_NAME = 120  # a file name may have 255 bytes, and tools add to it
 
 
@@ -49,7 +50,9 @@ class Run:
     varied : tuple of str
         The parameters that tell it from the other runs of its block.
     problem : str
-        Why the notebook does not take the parameters; empty when it does.
+        Why it cannot be run; empty when it can.
+    kind : str
+        Of the problem: "parameters" or "data".
     """
 
     name: str
@@ -57,9 +60,16 @@ class Run:
     parameters: dict[str, object]
     varied: tuple[str, ...] = ()
     problem: str = ""
+    kind: str = "parameters"
 
 
-def read_sweep(path: str | Path, given: Mapping[str, object] | None = None) -> list[Run]:
+def ignore(_note: str) -> None:
+    """Take a note that nobody reads."""
+
+
+def read_sweep(
+    path: str | Path, given: Mapping[str, object] | None = None, tell: Callable[[str], None] = ignore
+) -> list[Run]:
     """Return the runs that a sweep file names, each once, with a name of its own.
 
     Parameters
@@ -68,20 +78,34 @@ def read_sweep(path: str | Path, given: Mapping[str, object] | None = None) -> l
         The file.
     given : Mapping, optional
         Parameters that win over those of the file, as from a command line.
+    tell : callable, optional
+        Takes notes about what is no mistake but may not be meant, each once.
 
     Raises
     ------
     NotebookError, ParameterError
-        For an unreadable file, an unknown key or notebook, a grid over nothing, or a sweep in which no run has
-        parameters that its notebook takes. Single runs with wrong ones are returned with their ``problem``.
+        For an unreadable file, an unknown key, parameter or notebook, a grid over nothing or over more than
+        ``MOST_RUNS``, or a sweep in which no run has values that its notebook takes. Single runs with wrong ones are
+        returned with their ``problem``.
     """
     content = read_yaml(path, "sweep file")
-    blocks = content if isinstance(content, list) else [content]
+    notes: dict[str, None] = {}
     found: dict[str, Run] = {}
-    for block in blocks:
-        for run in block_runs(checked_block(block, path), dict(given or {}), Path(path)):
+    for block in content if isinstance(content, list) else [content]:
+        grid = Grid(checked_block(block, path), Path(path), notes.setdefault)
+        again: Counter[str] = Counter()
+        for run, place in block_runs(grid, dict(given or {})):
             key = json.dumps([str(run.source), run.parameters], sort_keys=True, default=str)
+            again[place] += key in found
             found.setdefault(key, run)
+            check_count(len(found), f"The sweep file {path}")
+        grid.check_matched()
+        for place, count in again.items():
+            if count:
+                notes[f"{place}: {n_runs(count)} named before; equal runs are made once. To repeat one, vary its seed."
+                      ] = None
+    for note in notes:
+        tell(note)
     runs = with_names_of_their_own(list(found.values()))
     if not runs:
         raise ParameterError(f"The sweep file {path} names no run: its grid is empty, or all of it is excluded.")
@@ -90,23 +114,9 @@ def read_sweep(path: str | Path, given: Mapping[str, object] | None = None) -> l
     return runs
 
 
-def checked_block(block: object, path: str | Path) -> dict[str, object]:
-    """Return a block whose keys and their kinds are right, or raise ParameterError."""
-    where = f"The sweep file {path}"
-    if not isinstance(block, dict) or not block.get("notebook"):
-        raise ParameterError(f"{where} must name a notebook: write `notebook: gru`.")
-    unknown = [str(key) for key in block if key not in KEYS]
-    if unknown:
-        raise ParameterError(f"{where} has {', '.join(unknown)}; it takes {', '.join(KEYS)}.")
-    block = {key: value for key, value in block.items() if value is not None}
-    for key in ("parameters", "grid"):
-        if not isinstance(block.get(key, {}), dict):
-            raise ParameterError(f"{where}: {key} takes `name: value` lines, not {block[key]!r}.")
-    for key in ("include", "exclude"):
-        entries = block.get(key, [])
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) and entry for entry in entries):
-            raise ParameterError(f"{where}: {key} takes a list such as [{{seed: 2}}], not {entries!r}.")
-    return block
+def n_runs(count: int) -> str:
+    """Return "1 run", "2 runs"."""
+    return f"{count} run{'' if count == 1 else 's'}"
 
 
 def as_list(value: object) -> list:
@@ -120,52 +130,35 @@ def find(name: object, sweep: Path) -> Path:
     return next((root / str(name) for root in roots if (root / str(name)).is_file()), Path(str(name)))
 
 
-def block_runs(block: dict[str, object], given: dict[str, object], sweep: Path) -> Iterator[Run]:
-    """Yield the runs of one block."""
-    for notebook in as_list(block["notebook"]):
+def block_runs(grid: Grid, given: dict[str, object]) -> Iterator[tuple[Run, str]]:
+    """Yield the runs of one block, and where in the file each is named."""
+    for notebook in as_list(grid.block["notebook"]):
         named = str(notebook)
-        source = notebook_path(find(named, sweep) if named.endswith(".ipynb") else named).resolve()
+        source = notebook_path(find(named, grid.path) if named.endswith(".ipynb") else named).resolve()
         limits = load_constant(source, "LIMITS")
-        for settings in as_list(block.get("settings")):
-            file = find(settings, sweep) if settings else None
-            fixed = (read_settings(file) if file else {}) | dict(block.get("parameters", {})) | given
+        grid.check_names(source, limits)
+        for name in given:
+            with told_at(source.stem):
+                known(name, limits)
+        for settings in as_list(grid.block.get("settings")):
+            file = find(settings, grid.path) if settings else None
+            fixed = fixed_parameters(file, source, limits) | dict(grid.part("parameters")) | given
             labels = {"notebook": source.stem, "settings": file.stem if file else None}
-            for varied in combinations(block, fixed, labels, limits):
+            for varied, place in grid.combinations(source, fixed, labels, limits):
                 clash = sorted(set(varied) & set(given))
                 if clash:
-                    raise ParameterError(f"{', '.join(clash)}: given, but the sweep file {sweep} varies it.")
+                    raise ParameterError(f"{', '.join(clash)}: given, but the sweep file {grid.path} varies it.")
                 base = "-".join(str(label) for label in labels.values() if label)
-                yield typed(Run(base, source, fixed | varied, tuple(varied)), limits)
+                yield typed(Run(base, source, fixed | varied, tuple(varied)), limits), place
 
 
-def combinations(
-    block: dict[str, object], fixed: dict[str, object], labels: dict[str, object], limits: dict[str, object]
-) -> Iterator[dict[str, object]]:
-    """Yield what varies in each run of a block: the grid without what is excluded, then what is included."""
-    axes = {str(name): expand(str(name), values, limits, fixed) for name, values in block.get("grid", {}).items()}
-    excluded = block.get("exclude", [])
-    for entry in excluded:
-        strange = [name for name in entry if name not in axes and name not in labels]
-        if strange:
-            raise ParameterError(f"exclude names {', '.join(strange)}, which the grid does not vary.")
-    for values in product(*axes.values()):
-        varied = dict(zip(axes, values))
-        if not any(matches(entry, varied | labels, limits) for entry in excluded):
-            yield varied
-    yield from ({str(name): value for name, value in entry.items()} for entry in block.get("include", []))
-
-
-def matches(entry: dict[str, object], values: dict[str, object], limits: dict[str, object]) -> bool:
-    """Say whether a run has all the values of an entry of ``exclude``."""
-    return all(same(name, value, values[name], limits) for name, value in entry.items())
-
-
-def same(name: str, one: object, other: object, limits: dict[str, object]) -> bool:
-    """Say whether two values of a parameter are one, however they are written."""
-    try:
-        return cast(name, one, limits) == cast(name, other, limits)
-    except (ParameterError, NotebookError):
-        return one == other
+def fixed_parameters(file: Path | None, source: Path, limits: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters of a settings file that the notebook has; {} without a file."""
+    found = read_settings(file) if file else {}
+    for name in found:
+        with told_at(f"The settings file {file}, {source.stem}"):
+            known(name, limits)
+    return found
 
 
 def typed(run: Run, limits: dict[str, object]) -> Run:

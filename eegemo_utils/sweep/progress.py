@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from .files import Run
+from ..runs.states import STATUSES
+from .files import Run, n_runs
 from .state import Outcome
 
 
@@ -37,7 +38,7 @@ class Progress:
         self.outcomes, self.slots, self.say = outcomes, slots, say
         self.running: dict[str, float] = {}
         self.seconds, self.timed = 0.0, 0
-        self.tally = Counter(outcome.status for outcome in outcomes.values())
+        self.tally = Counter("left" if outcome.to_run else outcome.status for outcome in outcomes.values())
         self.bar = sys.stderr.isatty()
         self.shown = 0.0
 
@@ -90,12 +91,13 @@ class Progress:
 
 
 def plan_table(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> str:
-    """Return a table of the runs: name, what varies, whether it is done or why it is to be run."""
+    """Return a table of the runs: name, what varies, its state and why it is to be run."""
     names = list(dict.fromkeys(name for run in runs for name in run.varied))
     rows = [("run", *names, "state")]
     for run in runs:
         outcome = outcomes[run.name]
-        state = outcome.status if outcome.status == "done" else outcome.why or f"wrong: {outcome.error}"
+        why = outcome.why or outcome.error
+        state = f"{outcome.status}: {why}" if why else outcome.status
         values = (str(run.parameters[name]) if name in run.varied else "–" for name in names)
         rows.append((run.name, *values, state))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -112,5 +114,6 @@ def summary(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> list[str]:
     statuses = [outcomes[run.name].status for run in runs]
     lines += [f"failed: {run.name}: {outcomes[run.name].error}" for run, how in zip(runs, statuses) if how == "failed"]
     memory = max((outcomes[run.name].peak_memory_mb or 0 for run in runs), default=0)
-    counts = ", ".join(f"{statuses.count(status)} {status}" for status in ("done", "failed", "left"))
-    return [*lines, f"{len(runs)} runs: {counts}" + (f"; {memory} MB at most for one" if memory else "")]
+    told = [status for status in STATUSES if status != "damaged" or status in statuses]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in told)
+    return [*lines, f"{n_runs(len(runs))}: {counts}" + (f"; {memory} MB at most for one" if memory else "")]

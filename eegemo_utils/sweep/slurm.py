@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dask
 from distributed import Client, Status
+from distributed.deploy.cluster import Cluster
 
 from ..notebooks import ParameterError
 from ..settings import read_yaml
@@ -104,6 +105,25 @@ def told(job_class: type, problems: list[str]) -> type:
     return ToldJob
 
 
+def check(path: str | Path, gpus_per_run: float | None) -> None:
+    """Raise ParameterError for a cluster file that jobs cannot be made from; submits none."""
+    from dask_jobqueue import SLURMCluster
+
+    quiet_logs()
+    with dask.config.set(SETTINGS), quiet_warnings():
+        cluster_of(path, read_cluster(path), gpus_per_run, SLURMCluster, []).close()
+
+
+def cluster_of(path: str | Path, said: dict, gpus_per_run: float | None, kind: type, problems: list[str]) -> Cluster:
+    """Return a cluster without jobs, or raise ParameterError."""
+    try:
+        return kind(job_cls=told(kind.job_cls, problems), **job_options(said, gpus_per_run))
+    except (ValueError, TypeError, OSError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(f"The cluster file {path}: {str(error).splitlines()[0]}") from error
+
+
 @contextmanager
 def slurm(
     path: str | Path, jobs: int | None = None, gpus_per_run: float | None = None, cluster_class: type | None = None
@@ -133,12 +153,8 @@ def slurm(
     count = jobs or int(said.get("jobs", 1))
     problems: list[str] = []
     with dask.config.set(SETTINGS):
-        try:
-            with quiet_warnings():
-                job_class = told(cluster_class.job_cls, problems)
-                cluster = cluster_class(job_cls=job_class, **job_options(said, gpus_per_run))
-        except (ValueError, TypeError, OSError) as error:
-            raise ParameterError(f"The cluster file {path}: {str(error).splitlines()[0]}") from error
+        with quiet_warnings():
+            cluster = cluster_of(path, said, gpus_per_run, cluster_class, problems)
         with cluster, Client(cluster) as client:
 
             def renew() -> None:

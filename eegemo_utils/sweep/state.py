@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ..notebooks import read_parameters
 from ..notebooks.provenance import package_fingerprint
-from ..runs.folders import MARKER, identity, write_json
+from ..runs import states
+from ..runs.folders import identity, write_json
+from ..runs.states import ERROR
 from .files import Run
 
-SWEEP, ERROR = "sweep.json", "error.json"
+SWEEP = "sweep.json"
 
 
 @dataclass
@@ -22,9 +26,9 @@ class Outcome:
     Attributes
     ----------
     status : str
-        "done", "failed" or "left".
+        One of ``eegemo_utils.runs.states.STATUSES``.
     why : str
-        Why it is left, before it is run: "new", "changed code", ...; "" otherwise.
+        Why it is to be run: "new", "changed epochs 3 -> 4", what is damaged, ...; "" otherwise.
     attempts : int
         How often it was started.
     seconds, peak_memory_mb : float, int or None
@@ -42,30 +46,28 @@ class Outcome:
     error: str | None = None
     cell: int | None = None
 
+    @property
+    def to_run(self) -> bool:
+        """Whether the sweep runs it."""
+        return self.status in ("left", "damaged")
+
 
 @dataclass(frozen=True)
 class Code:
-    """What runs of one notebook are made by: its identity without parameters, defaults, this package's code."""
+    """What runs of one notebook are made by: its identity without parameters, defaults, this package's code.
+
+    ``fingerprint`` is called when there is a finished run to compare with: it takes half a second.
+    """
 
     identity: dict[str, object]
     defaults: dict[str, object]
-    fingerprint: str
+    fingerprint: Callable[[], str]
 
 
-def code_of(source: Path, fingerprint: str) -> Code:
+def code_of(source: Path, fingerprint: Callable[[], str]) -> Code:
     """Return what runs of a notebook are made by now."""
     defaults = {name: parameter.default for name, parameter in read_parameters(source).items()}
     return Code(identity(source, {}), defaults, fingerprint)
-
-
-def read_json(path: Path) -> object:
-    """Return what a JSON file holds, None when there is no such file, "damaged" when it is none."""
-    try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError):
-        return "damaged"
 
 
 def look(run: Run, out: Path, code: Code) -> Outcome:
@@ -80,38 +82,54 @@ def look(run: Run, out: Path, code: Code) -> Outcome:
     code : Code
         What would make it now.
     """
-    folder = out / run.name
-    marker, metrics = read_json(folder / MARKER), read_json(folder / "metrics.json")
-    notebook = read_json(folder / f"{run.source.stem}.ipynb")
-    if marker is None or notebook is None:
-        before = read_json(folder / ERROR)
-        failed = isinstance(before, dict) and before.get("kind")
-        return Outcome(why=f"failed before ({before['kind']})" if failed else "new" if marker is None else "unfinished")
-    if not all(isinstance(part, dict) for part in (marker, metrics, notebook)) or not notebook.get("cells"):
-        return Outcome(why="damaged")
-    changed = [
-        what
-        for what, same in {
-            "parameters": metrics.get("parameters") == json.loads(json.dumps(code.defaults | run.parameters)),
-            "notebook": {**marker, "parameters": {}} == code.identity,
-            "code": metrics.get("fingerprint") == code.fingerprint,
-        }.items()
-        if not same
-    ]
+    found = states.look(out / run.name)
+    if found.status == "damaged":
+        return Outcome("damaged", found.reason or "")
+    if found.status == "failed":
+        return Outcome(why=f"failed before ({found.facts.get('kind') or 'raised'})")
+    if found.status == "left":
+        return Outcome(why=found.reason if found.marker else "new")
+    changed = changes(run, found, code)
     if changed:
-        return Outcome(why=f"changed {' and '.join(changed)}")
-    return Outcome("done", "", 1, metrics.get("seconds"), metrics.get("peak_memory_mb"))
+        return Outcome(why=f"changed {', '.join(changed)}")
+    return Outcome("done", "", 1, found.result.get("seconds"), found.result.get("peak_memory_mb"))
+
+
+def changes(run: Run, found: states.State, code: Code) -> list[str]:
+    """Return what tells a finished run from the one that is wanted now."""
+    before, now = found.result["parameters"], json.loads(json.dumps(code.defaults | run.parameters))
+    names = [name for name in {**now, **before} if name not in now or name not in before or now[name] != before[name]]
+    changed = [f"{name} {shown(name, before)} -> {shown(name, now)}" for name in names]
+    changed += ["the notebook's code"] * ({**found.marker, "parameters": {}} != code.identity)
+    return changed + ["the package's code"] * (found.result.get("fingerprint") != code.fingerprint())
+
+
+def shown(name: str, values: Mapping[str, object]) -> str:
+    """Return a parameter's value for a line, "none" where there is no such parameter."""
+    return repr(values[name]) if name in values else "none"
+
+
+def what_changed(runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Return a line for each reason for which finished runs are run again."""
+    reasons: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for run in runs:
+        outcome = outcomes[run.name]
+        if outcome.status == "damaged" or outcome.why.startswith("changed"):
+            reasons[outcome.why] += 1
+            first.setdefault(outcome.why, run.name)
+    return [f"again: {first[why]}{f' and {count - 1} more' * (count > 1)}: {why}" for why, count in reasons.items()]
 
 
 def look_at_all(runs: Sequence[Run], out: Path) -> dict[str, Outcome]:
-    """Return the outcome of each run by its name; one whose parameters are wrong has failed already."""
-    fingerprint = package_fingerprint()
+    """Return the outcome of each run by its name; one that cannot be run has failed already."""
+    fingerprint = cache(package_fingerprint)
     codes = {source: code_of(source, fingerprint) for source in {run.source for run in runs}}
     before = attempts_before(out)
     found = {}
     for run in runs:
         if run.problem:
-            found[run.name] = Outcome("failed", attempts=0, kind="parameters", error=run.problem)
+            found[run.name] = Outcome("failed", attempts=0, kind=run.kind, error=run.problem)
             continue
         found[run.name] = look(run, out, codes[run.source])
         if found[run.name].status == "done":
@@ -121,9 +139,11 @@ def look_at_all(runs: Sequence[Run], out: Path) -> dict[str, Outcome]:
 
 def attempts_before(out: Path) -> dict[str, int]:
     """Return how often each run was started, as an earlier call wrote it down."""
-    content = read_json(out / SWEEP)
-    entries = content.get("runs", ()) if isinstance(content, dict) else ()
-    return {entry["name"]: max(1, entry.get("attempts") or 1) for entry in entries if entry.get("status") == "done"}
+    try:
+        entries = states.read_json(out / SWEEP).get("runs", ())
+        return {entry["name"]: max(1, entry.get("attempts") or 1) for entry in entries if entry.get("status") == "done"}
+    except (states.Damaged, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def write_sweep(out: Path, name: str, runs: Sequence[Run], outcomes: dict[str, Outcome]) -> None:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from ..notebooks import ParameterError
 
 PEOPLE = ("subject", "subjects")  # the parameters whose `all` means people of the dataset
+MOST_RUNS = 100_000  # each is a folder, a line of sweep.json and a task that the scheduler keeps in memory
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return a sentence with the known name that is nearest to another, "" when none is near."""
+    near = get_close_matches(str(name).lower(), list(known), 1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def check_count(count: int, what: str) -> None:
+    """Raise ParameterError for more runs than a sweep takes; called before they are made."""
+    if count > MOST_RUNS:
+        raise ParameterError(
+            f"{what} makes {count:,} runs; a sweep takes {MOST_RUNS:,} at most, since each is a folder and a task "
+            "that the scheduler keeps in memory. Take fewer values, a larger step, or several sweep files."
+        )
 
 
 def expand(name: str, values: object, limits: Mapping[str, object], fixed: Mapping[str, object]) -> list:
@@ -27,7 +44,7 @@ def expand(name: str, values: object, limits: Mapping[str, object], fixed: Mappi
     Raises
     ------
     ParameterError
-        For an empty list, a range that is none, or an `all` of something that has no end.
+        For an empty list, a range that is none or too long, or an `all` of something that has no end.
     """
     if isinstance(values, dict):
         return from_to(name, values)
@@ -41,13 +58,30 @@ def expand(name: str, values: object, limits: Mapping[str, object], fixed: Mappi
 
 def from_to(name: str, values: dict[str, object]) -> list[int] | list[float]:
     """Return the numbers of a range, its end included; whole ones when all three are."""
-    first, last, step = values.get("from"), values.get("to"), values.get("step", 1)
-    numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (first, last, step))
-    if set(values) - {"from", "to", "step"} or not numbers or not step > 0 or not last >= first:
-        example = "{from: 0, to: 4, step: 2}"
-        raise ParameterError(f"The grid's line '{name}' takes a range such as {example}, not {values}.")
-    count = math.floor((last - first) / step + 1e-9) + 1
+    wrong = wrong_range(values)
+    if wrong:
+        raise ParameterError(f"The grid's line '{name}': {wrong} A range is written {{from: 0, to: 4, step: 2}}.")
+    first, last, step = values["from"], values["to"], values.get("step", 1)
+    count = math.floor(min((last - first) / step + 1e-9, 1e18)) + 1
+    check_count(count, f"The grid's line '{name}'")
     return [round(first + step * i, 12) for i in range(count)]  # 0.1 * 3 is not 0.3
+
+
+def wrong_range(values: dict[str, object]) -> str:
+    """Return what is wrong with a range, "" for a right one."""
+    names = ("from", "to", "step")
+    for name in values:
+        if name not in names:
+            return f"{name} is none of from, to and step.{did_you_mean(name, names)}"
+    for name in names:
+        value = values.get(name, 1 if name == "step" else None)
+        if value is None:
+            return f"{name} is missing."
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"{name} is {value!r}, which is not a number."
+    if values.get("step", 1) <= 0:
+        return f"step is {values['step']}, and it must be above 0."
+    return f"to, {values['to']}, is below from, {values['from']}." if values["to"] < values["from"] else ""
 
 
 def everything(name: str, limits: Mapping[str, object], fixed: Mapping[str, object]) -> list:
@@ -68,16 +102,20 @@ def people(dataset: str, root: str) -> list[str]:
     Raises
     ------
     ParameterError
-        When ``dataset`` is none that can be read.
-    DatasetError
-        When its files are needed and cannot be read.
+        When ``dataset`` is none that can be read, or its files are needed and cannot be read.
     """
-    from .. import datasets  # late: PyTorch and MNE
+    from .. import datasets  # late: MNE
+    from ..trials import DatasetError
 
     module = datasets.MODULES.get(dataset)
     if module is None:
-        known = ", ".join(datasets.MODULES)
-        raise ParameterError(f"`subjects: all` takes a dataset ({known}) among the parameters, not {dataset!r}.")
+        raise ParameterError(
+            f"`subjects: all` takes a dataset among the parameters, not {dataset!r}."
+            f"{did_you_mean(dataset, datasets.MODULES)} There are: {', '.join(datasets.MODULES)}."
+        )
     if hasattr(module, "SUBJECTS"):
         return list(module.SUBJECTS)
-    return list(dict.fromkeys(map(str, datasets.load(dataset, root).table["subject"])))
+    try:
+        return list(dict.fromkeys(map(str, datasets.load(dataset, root).table["subject"])))
+    except DatasetError as error:
+        raise ParameterError(f"`subjects: all` reads the dataset, and that cannot be read: {error}") from error

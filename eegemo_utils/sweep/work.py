@@ -10,9 +10,12 @@ from pathlib import Path
 import psutil
 
 from ..notebooks import NotebookError, ParameterError
-from ..runs import RunError, RunResult, run_notebook
+from ..notebooks.provenance import package_fingerprint
+from ..runs import RunError, RunResult, run_notebook, states
 from ..runs.folders import MARKER, FolderInUse, write_json
-from .state import ERROR, Outcome, read_json, write_error
+from ..runs.states import ERROR
+from .files import Run
+from .state import Outcome, code_of, look, write_error
 
 PATIENCE = 60  # seconds for a run on a worker that is being ended to let go of its folder
 DEATHS = 2  # after so many deaths of its process a run is tried once more; then it has failed
@@ -52,10 +55,13 @@ def attempt(task: dict[str, object]) -> Outcome:
     return Outcome("done", seconds=result.seconds, peak_memory_mb=result.peak_memory_mb)
 
 
-def run_when_free(task: dict[str, object], folder: Path) -> RunResult:
+def run_when_free(task: dict[str, object], folder: Path) -> RunResult | Outcome:
     """Run a notebook, after waiting for another run to leave its folder where one is at work there."""
     began = time.monotonic()
     while True:
+        done = done_meanwhile(task, folder)
+        if done is not None:
+            return done
         try:
             return run_notebook(
                 task["source"], task["parameters"], out=folder, time_limit=task["time_limit"], progress=quiet
@@ -66,10 +72,23 @@ def run_when_free(task: dict[str, object], folder: Path) -> RunResult:
             time.sleep(0.5)
 
 
+def done_meanwhile(task: dict[str, object], folder: Path) -> Outcome | None:
+    """Return the outcome of a run that another worker has finished since the sweep began; None for any other.
+
+    When a worker dies, Dask may hand one run to two of those that are left.
+    """
+    if states.look(folder).status != "done":
+        return None
+    run = Run(folder.name, Path(task["source"]), task["parameters"])
+    found = look(run, folder.parent, code_of(run.source, package_fingerprint))
+    return found if found.status == "done" else None
+
+
 def clear(folder: Path, paper: str) -> None:
     """Take away what a run of this sweep may have left that ``run_notebook`` would not take for a run's folder."""
     (folder / ERROR).unlink(missing_ok=True)
-    if read_json(folder / MARKER) == "damaged":
+    found = states.look(folder)
+    if found.status == "damaged" and not found.marker:
         write_json(folder / MARKER, {"notebook": paper})
 
 

@@ -32,15 +32,23 @@ class _Stacked:
         self.parameters = [dict(model.named_parameters()) for model in models]
         self.buffers = [dict(model.named_buffers()) for model in models]
         self.models = models
+        self.settled = False
 
     def train(self, mode: bool) -> None:
-        for model in (self.skeleton, *self.models):
-            model.train(mode)
+        """The skeleton's mode decides; the models, which are not called, are left in evaluation mode, once."""
+        self.skeleton.train(mode)
+        if not (mode or self.settled):
+            for model in self.models:
+                model.eval()
+            self.settled = True
 
     def stack(self, ks):
         """Parameters and buffers of models `ks`, stacked; gradients reach the originals."""
-        return [{name: torch.stack([every[k][name] for k in ks]) for name in every[ks[0]]}
-                for every in (self.parameters, self.buffers)]
+        if len(ks) == 1:  # a large model's weights are not copied in every step
+            parameters = {name: weight[None] for name, weight in self.parameters[ks[0]].items()}
+        else:
+            parameters = _stacked(self.parameters, ks)
+        return parameters, _stacked(self.buffers, ks)
 
     def run(self, function, ks, *data):
         """``function(model, *data)`` for each of models `ks`, batched over the data's first axis.
@@ -49,8 +57,11 @@ class _Stacked:
         """
         def one(parameters, buffers, *data):
             state = parameters | buffers
-            results = function(lambda *a, **kw: functional_call(self.skeleton, state, a, kw), *data)
-            return results, {name: state[name] for name in buffers}
+
+            def model(*args, **kwargs):
+                return functional_call(self.skeleton, state, args, kwargs, tie_weights=False)  # the skeleton ties none
+
+            return function(model, *data), {name: state[name] for name in buffers}
 
         in_dims = (0, 0, *(None if part is None else 0 for part in data))
         try:
@@ -147,6 +158,10 @@ def predict_many(models: Sequence[nn.Module], X, rows_list: Sequence, batch_size
                 for k, outputs in zip(ks, stacked.run(forward, ks, x), strict=True):
                     parts[k].append(full_precision(outputs).cpu())
     return [torch.cat(part) for part in parts]
+
+
+def _stacked(tensors, ks):
+    return {name: torch.stack([tensors[k][name] for k in ks]) for name in tensors[ks[0]]}
 
 
 def _same_architecture(models):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -49,31 +50,45 @@ def call(folder: Path, *words) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started, "processor_seconds": processor}
 
 
-@pytest.mark.parametrize("how", ["plain papermill", "sweep, 1 worker", "sweep, 2 workers"])
-def test_sweep_beside_plain_papermill(benchmark, sweep_file, how):
-    folder = sweep_file.parent
-    if how == "plain papermill":
-        words = ("-c", PLAIN, folder / "tiny.ipynb", N_RUNS)
-    else:
-        words = ("-m", "eegemo_utils", "sweep", sweep_file, "--out", folder / "out", "--workers", how.split()[1])
-    benchmark.group = f"{N_RUNS} runs of {SECONDS} processor seconds"
-    facts = benchmark.pedantic(call, (folder, *words), rounds=1)
-    benchmark.extra_info.update(facts)
-    print(f"\n{how}: {facts}")
-    done = folder.glob("plain-*.ipynb") if how == "plain papermill" else folder.glob("out/*/tiny.ipynb")
-    assert len(list(done)) == N_RUNS
+def test_one_and_two_workers_beside_plain_papermill(benchmark, sweep_file):
+    """The overhead of a sweep with one worker over the same runs in plain papermill; what a second worker gives."""
+    folder, found = sweep_file.parent, {}
+
+    def all_ways():
+        found["plain papermill"] = call(folder, "-c", PLAIN, folder / "tiny.ipynb", N_RUNS)
+        for workers in (1, 2):
+            words = ("--out", folder / str(workers), "--workers", workers)
+            found[f"{workers} worker(s)"] = call(folder, "-m", "eegemo_utils", "sweep", sweep_file, *words)
+
+    benchmark.pedantic(all_ways, rounds=1)
+    plain, one, two = (each["seconds"] for each in found.values())
+    facts = {"runs": N_RUNS, "overhead_of_one_worker": one / plain - 1, "two_workers_ratio": one / two}
+    benchmark.extra_info.update(found, **facts)
+    print(f"\n{found}\n{facts}")
+    assert len(list(folder.glob("plain-*.ipynb"))) == N_RUNS
+    assert [len(list(folder.glob(f"{workers}/*/tiny.ipynb"))) for workers in (1, 2)] == [N_RUNS, N_RUNS]
 
 
-def test_the_second_call(benchmark, sweep_file):
+def test_the_repeat_of_twenty_finished_runs(benchmark, sweep_file):
+    """Twenty folders of finished runs: one was run, the others are its copies with another seed."""
     folder = sweep_file.parent
-    for seed in range(N_RUNS):
-        run = {"notebook": "tiny.ipynb", "grid": {"seed": [seed]}, "parameters": {}}
-        (folder / f"{seed}.yaml").write_text(yaml.safe_dump(run))
     source = folder / "tiny.ipynb"
     source.write_text(source.read_text().replace(f"+ {SECONDS}", "+ 0"))
+    sweep_file.write_text(yaml.safe_dump({"notebook": "tiny.ipynb", "grid": {"seed": [0]}}))
     words = ("-m", "eegemo_utils", "sweep", sweep_file, "--out", folder / "out")
     call(folder, *words)
-    benchmark.extra_info.update(benchmark.pedantic(call, (folder, *words), rounds=3))
+    for seed in range(1, 20):
+        copy = shutil.copytree(folder / "out" / "tiny-seed=0", folder / "out" / f"tiny-seed={seed}")
+        for name in ("run.json", "metrics.json"):
+            content = json.loads((copy / name).read_text())
+            content["parameters"]["seed"] = seed
+            (copy / name).write_text(json.dumps(content))
+    sweep_file.write_text(yaml.safe_dump({"notebook": "tiny.ipynb", "grid": {"seed": {"from": 0, "to": 19}}}))
+    facts = benchmark.pedantic(call, (folder, *words), rounds=3)
+    benchmark.extra_info.update(facts)
+    print(f"\n{facts}")
+    entries = json.loads((folder / "out" / "sweep.json").read_text())["runs"]
+    assert [entry["status"] for entry in entries] == ["done"] * 20
 
 
 def trivial(task: dict) -> Outcome:
@@ -89,7 +104,7 @@ def trivial(task: dict) -> Outcome:
 def test_many_runs_eight_workers(benchmark, tmp_path, count):
     runs = [Run(f"trivial-seed={seed}", Path("trivial.ipynb"), {"seed": seed}, ("seed",)) for seed in range(count)]
     outcomes = {run.name: Outcome() for run in runs}
-    with local(count, 8, 0) as engine:
+    with local(count, 8) as engine:
         going = Sweep("many", runs, outcomes, tmp_path, task=trivial, say=lambda _line: None)
         before = psutil.Process().memory_info().rss
         benchmark.pedantic(going.execute, (engine,), rounds=1)

@@ -6,7 +6,7 @@
   const search = document.getElementById("search"), selects = [...document.querySelectorAll(".controls select")];
   const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
   const collator = new Intl.Collator("en", { numeric: true });
-  const text = (row, column) => row.cells[column].textContent.trim();
+  const text = (row, column) => row.cells[column].dataset.text ?? row.cells[column].textContent.trim();
 
   function compare(column, isNumber, sign) {
     return (a, b) => {

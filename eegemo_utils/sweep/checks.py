@@ -1,0 +1,90 @@
+"""What is looked at before the first run, by a sweep and by its dry run alike."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..notebooks import ParameterError, read_parameters
+from ..runs.folders import MARKER
+from .files import Run
+
+LOCK = ".sweep.lock"
+
+
+def check_folder(out: Path) -> None:
+    """Raise ParameterError when a sweep's results cannot go to a folder; nothing is left behind there."""
+    there = out
+    try:
+        if out.is_file() or (out / MARKER).exists():
+            what = "a file" if out.is_file() else "a run"
+            raise ParameterError(f"{out} is {what}. Give a folder for the whole sweep.")
+        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+        with tempfile.TemporaryDirectory(dir=there, prefix=".eegemo-"):
+            pass
+    except OSError as error:
+        reason = "it would lie in a file" if there.is_file() else f"no file can be written in {there}"
+        raise ParameterError(f"{out}: {reason} ({error.strerror}). Give another folder with --out.") from error
+
+
+def check_alone(out: Path) -> None:
+    """Raise ParameterError where another sweep is at work in a folder."""
+    if (out / LOCK).exists():
+        locked(out).release()
+
+
+def locked(out: Path) -> FileLock:
+    """Return the lock of a sweep's folder, taken; raise ParameterError where another sweep has it."""
+    lock = FileLock(out / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ParameterError(f"Another sweep is at work in {out}. Wait for it, or give --out.") from None
+    return lock
+
+
+def check_any(runs: Sequence[Run]) -> None:
+    """Raise ParameterError when no run can start."""
+    if all(run.problem for run in runs):
+        raise ParameterError(f"No run can start, and the first, {runs[0].name}, because: {runs[0].problem}")
+
+
+def with_data(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs, those whose recordings are not where they should be with that as their problem."""
+    defaults = {
+        source: {name: parameter.default for name, parameter in read_parameters(source).items()}
+        for source in {run.source for run in runs}
+    }
+    faults: dict[tuple[object, ...], str] = {}
+    checked = []
+    for run in runs:
+        values = defaults[run.source] | run.parameters
+        wanted = values.get("dataset"), values.get("data_root")
+        if wanted not in faults:
+            faults[wanted] = no_data(values)
+        found = not run.problem and faults[wanted]
+        checked.append(replace(run, problem=found, kind="data") if found else run)
+    return checked
+
+
+def no_data(values: Mapping[str, object]) -> str:
+    """Return why a run's recordings are not there; "" when they are, or are simulated, or the run names none."""
+    dataset, root = values.get("dataset"), values.get("data_root")
+    if dataset in (None, "simulated") or root is None:
+        return ""
+    from .. import datasets  # late: MNE
+    from ..trials import DatasetError
+    from .values import did_you_mean
+
+    if dataset not in datasets.MODULES:
+        guess = did_you_mean(dataset, datasets.MODULES)
+        return f"There is no dataset {dataset!r}.{guess} There are: {', '.join(datasets.MODULES)}."
+    try:
+        datasets.resolve_root(root, datasets.MODULES[dataset].FACTS["folders"])
+    except DatasetError as error:
+        return f"dataset {dataset}: {error}"
+    return ""
