@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -96,6 +97,23 @@ def notebook(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def labram() -> ModuleType:
+    """Definitions of notebooks/labram.ipynb, on one thread, as its small networks run fastest."""
+    import torch
+
+    from eegemo_utils.notebooks import load_definitions
+
+    torch.set_num_threads(1)
+    return load_definitions("labram")
+
+
+@pytest.fixture
+def small(labram: ModuleType) -> object:
+    """A size of LaBraM that trains in a second."""
+    return labram.Size(2, 100, 5, 0.1)
 
 
 @pytest.fixture

@@ -1,18 +1,22 @@
 """Masked pretraining and quantiser as the released code is built, plainly, for tests and benchmarks.
 
-Attention written out, two passes with the temporal encoder in each, boolean indexing of hidden patches, a one-hot
-matrix of patches by codes (935963004/LaBraM, modeling_finetune.py:128-161, modeling_pretrain.py:240-267,
+Codes of each batch by the frozen tokenizer's encoder and a one-hot matrix of patches by codes, attention written out,
+two passes with the temporal encoder in each, boolean indexing of hidden patches (935963004/LaBraM,
+engine_for_pretraining.py:78-125, modeling_finetune.py:128-161, modeling_pretrain.py:120-150 and 250-267,
 norm_ema_quantizer.py:150-191). It borrows the weights of the notebook's modules.
 """
 
 import torch
 import torch.nn.functional as F
 
+NAMES = ["CZ", "O1", "T3", "A2"]  # of four electrodes, for small tests
+
 
 def attention(attn, x):
     """Scores and softmax as matrices."""
     batch, length, width = x.shape
-    qkv = F.linear(x, attn.qkv.weight).reshape(batch, length, 3, attn.n_heads, -1).permute(2, 0, 3, 1, 4)
+    bias = torch.cat((attn.q_bias, torch.zeros_like(attn.v_bias), attn.v_bias)) if attn.plain else None
+    qkv = F.linear(x, attn.qkv.weight, bias).reshape(batch, length, 3, attn.n_heads, -1).permute(2, 0, 3, 1, 4)
     q, k, v = attn.q_norm(qkv[0]), attn.k_norm(qkv[1]), qkv[2]
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     return attn.proj((scores.softmax(dim=-1) @ v).transpose(1, 2).reshape(batch, length, width))
@@ -52,6 +56,42 @@ def masked_losses(model, x, rows, mask, codes):
         states = one_pass(model.student, x, rows, view)[:, 1:]
         losses.append(F.cross_entropy(model.lm_head(states[view]), codes[view]))
     return losses
+
+
+def tokenizer_codes(tokenizer, x, rows):
+    """Codes (batch, n_tokens) by the tokenizer's encoder, the official recipe's; usage is counted in evaluation too."""
+    encoder, book = tokenizer.encoder, tokenizer.quantize
+    tokens = temporal_encoder(encoder.patch_embed, x)
+    batch, length, _ = tokens.shape
+    n_patches = length // len(rows)
+    where = encoder.pos_embed[:, rows].unsqueeze(2).expand(batch, -1, n_patches, -1).flatten(1, 2)
+    when = encoder.time_embed[:, :n_patches].unsqueeze(1).expand(batch, len(rows), -1, -1).flatten(1, 2)
+    first = (encoder.cls_token + encoder.pos_embed[:, :1]).expand(batch, -1, -1)
+    tokens = torch.cat([first, tokens + where + when], dim=1)
+    for block in encoder.blocks:
+        tokens = tokens + attention(block.attn, block.norm1(tokens))
+        tokens = tokens + block.mlp(block.norm2(tokens))
+    z = tokenizer.encode_task_layer(encoder.fc_norm(tokens)[:, 1:])
+    codes, one_hot, _ = quantise(z.flatten(0, 1), book.embedding.weight)
+    book.cluster_size.mul_(book.decay).add_(one_hot.sum(0), alpha=1 - book.decay)
+    return codes.view(batch, length)
+
+
+def step(model, tokenizer, x, rows, mask, optimizer):
+    """A whole step of masked pretraining, hit rates included; returns the two losses."""
+    with torch.no_grad():
+        codes = tokenizer_codes(tokenizer, x, rows)
+    losses, logits = [], []
+    for view in (mask, ~mask):
+        logits.append(model.lm_head(one_pass(model.student, x, rows, view)[:, 1:][view]))
+        losses.append(F.cross_entropy(logits[-1], codes[view]))
+    sum(losses).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 3.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    for made, view in zip(logits, (mask, ~mask)):
+        (made.max(-1)[1] == codes[view]).float().mean().item()
+    return [loss.item() for loss in losses]
 
 
 def quantise(z, weight):

@@ -252,7 +252,7 @@ def test_a_corpus_of_another_code_version_is_named(tmp_path):
     content = json.loads(path.read_text())
     settings = json.loads(content["settings"]) | {"preprocessing": 0}
     path.write_text(json.dumps(content | {"settings": json.dumps(settings)}))
-    with pytest.warns(UserWarning, match="made by version 0 of the preprocessing .* has version 1"):
+    with pytest.warns(UserWarning, match="made by version 0 of the preprocessing .* has version 2"):
         corpus.open(tmp_path)
     path.write_text(json.dumps(content | {"format": 99}))
     with pytest.raises(DatasetError, match="a corpus of format 99, this code .* reads format 1"):

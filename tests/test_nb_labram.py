@@ -12,18 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from eegemo_utils.notebooks import load_definitions
 from tests import labram_reference as plain
 
 HERE = Path(__file__).parent / "golden" / "labram"
 LARGE = Path(os.environ.get("EEGEMO_GOLDEN", "nowhere")) / "labram"
 needs_weights = pytest.mark.skipif(not LARGE.is_dir(), reason="EEGEMO_GOLDEN is not set")
-
-
-@pytest.fixture(scope="module")
-def labram():
-    torch.set_num_threads(1)
-    return load_definitions("labram")
 
 
 def golden(name, folder=HERE):
@@ -223,7 +216,8 @@ def test_masked_model(labram):
         logits = model.logits(x, names, mask)
         near(logits[mask], data["logits"])
         near(logits[~mask], data["logits_sym"])
-        states = model.student.norm(model.views(x, names, torch.stack([mask, ~mask])))
+        states = model.student.norm(model.student.blocks[-1].think(
+            model.attended(x, names, torch.stack([mask, ~mask]))))
         near(states[0], data["hidden_all_tokens"])
         near(states[1], data["hidden_all_tokens_sym"])
     parts = model(x, names, mask, data["codes"])

@@ -9,20 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from eegemo_utils.notebooks import load_definitions
-
-NAMES = ["CZ", "O1", "T3", "A2"]
-
-
-@pytest.fixture(scope="module")
-def labram():
-    torch.set_num_threads(1)
-    return load_definitions("labram")
-
-
-@pytest.fixture(scope="module")
-def small(labram):
-    return labram.Size(2, 100, 5, 0.1)
+from tests import labram_reference as plain
+from tests.labram_reference import NAMES
 
 
 def shaken(model):
@@ -66,6 +54,20 @@ def test_channels_may_come_in_any_order(labram, small):
         torch.testing.assert_close(blind(x[:, order], NAMES), blind(x, NAMES))
 
 
+@pytest.mark.parametrize("n_tokens, dtype", [(100, torch.float32), (200, torch.float32), (200, torch.bfloat16)])
+def test_attention_is_the_formula_at_any_length(labram, small, n_tokens, dtype):
+    attn = shaken(labram.Attention(100, 5)).to(dtype)
+    x = torch.randn(2, n_tokens, 100, dtype=dtype)
+    with torch.no_grad():
+        assert (attn(x) - plain.attention(attn, x)).abs().max() < (1e-5 if dtype == torch.float32 else 0.1)
+
+
+@pytest.mark.parametrize("n_codes", [8192, 30, 31])
+def test_the_largest_product_is_that_of_argmax(labram, n_codes):
+    products = torch.randint(50, (300, n_codes)).float()  # many ties: the first counts
+    assert torch.equal(labram.largest(products), torch.from_numpy(products.numpy().argmax(axis=1)))
+
+
 @pytest.mark.parametrize("sees", [True, False])
 def test_hidden_patches_leak_through_the_norms_in_the_official_recipe_only(labram, small, sees):
     recipe = replace(labram.RECIPES["corrected"], norm_sees_hidden=sees)
@@ -73,7 +75,7 @@ def test_hidden_patches_leak_through_the_norms_in_the_official_recipe_only(labra
     x, mask = torch.randn(1, 4, 2, 200), labram.random_mask(1, 8)
     louder = torch.where(mask.view(1, 4, 2, 1), 5 * x, x)
     with torch.no_grad():
-        moved = (model.views(louder, NAMES, mask[None]) - model.views(x, NAMES, mask[None])).abs().max()
+        moved = (model.attended(louder, NAMES, mask[None]) - model.attended(x, NAMES, mask[None])).abs().max()
     assert moved > 0.01 if sees else moved < 1e-5
 
 
@@ -110,7 +112,7 @@ def test_tokenizer_and_masked_model_overfit_a_batch(labram, small):
     hertz = torch.tensor([4.0, 8.0, 12.0, 20.0])[:, None, None] * torch.tensor([1.0, 2.0])[:, None]
     x = torch.sin(2 * math.pi * hertz * t).expand(4, 4, 2, 200) + 0.1 * torch.randn(4, 4, 2, 200)
     tokenizer, masked = labram.Tokenizer(small, 16, 8, 1), labram.MaskedModel(small, 16)
-    plan = labram.Plan(4, 60, 2, 3e-3, 1e-4, 0.99, 0.0)
+    plan = labram.Plan(4, 35, 2, 5e-3, 1e-4, 0.99, 0.0)
     rates = labram.step_rates(plan, 1)
     first, optimizer = labram.tokenizer_losses(tokenizer, x, NAMES), labram.make_optimizer(tokenizer, plan)
     for rate in rates:

@@ -11,23 +11,18 @@ import yaml
 from sklearn import metrics
 
 from eegemo_utils import datasets, splits
-from eegemo_utils.notebooks import load_definitions, notebook_path, read_parameters
+from eegemo_utils.datasets import tuev
+from eegemo_utils.notebooks import notebook_path, read_parameters
 
 SETTINGS = notebook_path("labram").parent / "settings" / "labram"
 SMALL = {  # what simulate takes, window, stride
     "tuab": ({"n_subjects": 8, "n_seconds": 10}, 5, 5.0),
     "tuev": ({"n_subjects": 8, "n_events": 6}, 5, 5.0),
-    "seed_v": ({"n_subjects": 1, "n_seconds": 4.0}, 1, 2.0),
+    "seed_v": ({"n_subjects": 1, "n_sessions": 1, "n_seconds": 4.0}, 1, 2.0),
     "faced": ({"n_subjects": 3, "n_seconds": 2.0}, 2, 2.0),
     "eegmat": ({"n_subjects": 5, "rest_seconds": 4, "arithmetic_seconds": 4}, 2, 2.0),
     "mobi": ({"n_subjects": 1, "n_trials": 1, "n_seconds": 40.0}, 2, 0.5),
 }
-
-
-@pytest.fixture(scope="module")
-def labram():
-    torch.set_num_threads(1)
-    return load_definitions("labram")
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -35,7 +30,8 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     options, seconds, stride = SMALL[name]
     datasets.simulate(name, tmp_path, **options)
     task = labram.TASKS[name]
-    windows, y, names = labram.make_windows(labram.load_parts(name, str(tmp_path), 0), name, task, seconds, stride, 50)
+    parts = labram.load_parts(name, str(tmp_path), 0, labram.preprocess)
+    windows, y, names = labram.make_windows(parts, name, task, seconds, stride, labram.preprocess)
     assert windows.X.shape == (len(y), len(names), seconds, 200) and np.isfinite(windows.X).all()
     labram.check_windows(torch.from_numpy(windows.X), names)
     rows = labram.channel_rows(tuple(names))
@@ -56,6 +52,24 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     if name == "mobi":
         at = windows.table["start_s"].to_numpy()
         assert at[fold.train].max() + 2 <= 20 and at[fold.val].min() >= 20 and at[fold.test].min() >= 30
+
+
+def test_tuev_is_filtered_before_its_events_are_cut(labram, tmp_path):
+    datasets.simulate("tuev", tmp_path, n_subjects=4, n_events=2)
+    wholes = []
+
+    def prepare(signals, sfreq):
+        wholes.append(labram.preprocess(signals, sfreq))
+        return wholes[-1]
+
+    parts = labram.load_parts("tuev", str(tmp_path), 0, prepare)
+    windows, _, _ = labram.make_windows(parts, "tuev", labram.TASKS["tuev"], 5, 5.0, prepare)
+    recordings = list(tuev.recordings(tmp_path))
+    assert len(wholes) == len(recordings) and wholes[0].shape[1] > 1000
+    event = tuev.load(recordings[0]).table.iloc[0]
+    first = round((event["start"] - 2) * 200)
+    wanted = wholes[0].take(range(first, first + 1000), axis=1, mode="wrap") / 100
+    np.testing.assert_allclose(windows.X[0].reshape(len(wanted), -1), wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_mobi_targets_are_the_angles_at_the_end_of_the_window(labram, tmp_path):
@@ -100,6 +114,26 @@ def masked_run(labram, path, epochs=4, stop=None):
     return model, run.fit(), seen
 
 
+def test_codes_that_are_kept_teach_what_codes_looked_up_in_each_step_do(labram, small):
+    X, rows, names = torch.randn(20, 3, 2, 200).half(), np.arange(3, 17), ["CZ", "O1", "T3"]
+    tokenizer = labram.Tokenizer(small, 16, 8, 1, from_data=False).eval()
+    plan = replace(labram.PLANS["pretraining"], batch_size=5, epochs=2, warmup_epochs=0)
+    models = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        models.append(labram.MaskedModel(small, 16))
+
+    def loss_of(batch, generator):
+        mask = labram.random_mask(len(batch), 6, 0.5, generator)
+        parts = labram.masked_losses(models[1], tokenizer, X[batch].float(), names, mask)
+        return parts.hidden + parts.complement, {"loss": parts.hidden + parts.complement}
+
+    kept = labram.pretrain(models[0], tokenizer, X, rows, names, plan, seed=3)
+    looked_up = labram.Run(models[1], loss_of, rows, plan, seed=3).fit()
+    assert len(set(kept["loss"])) == 2
+    np.testing.assert_allclose(kept["loss"], looked_up["loss"], rtol=1e-5)
+
+
 def test_an_interrupted_run_ends_as_an_unbroken_one(labram, tmp_path):
     whole, table, batches = masked_run(labram, tmp_path / "whole.pt")
     assert len(table) == 4 and len(batches) == 12 and all(len(batch) == 6 for batch in batches)
@@ -135,7 +169,7 @@ def test_fine_tuning_learns_and_comes_back_with_the_best_epoch(labram, kind, n_o
     assert task.n_outputs == n_outputs
     model = labram.LaBraM(labram.Size(1, 100, 5, 0.1), n_outputs)
     fold = splits.Split("x", "published", np.arange(40), np.arange(40, 50), np.arange(50, 60))
-    plan = labram.Plan(10, 25, 1, 5e-3, 1e-6, 0.999, 0.05, layer_decay=0.8, label_smoothing=0.1)
+    plan = labram.Plan(10, 14, 1, 5e-3, 1e-6, 0.999, 0.05, layer_decay=0.8, label_smoothing=0.1)
     how = {"recipe": labram.RECIPES["corrected"], "precision": "float32"}
     outputs, history = labram.finetune(model, x, y, fold, ["CZ", "OZ"], task, plan, **how)
     scores = labram.task_scores(outputs, y[50:].numpy(), kind)

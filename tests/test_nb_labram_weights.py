@@ -11,20 +11,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
+from eegemo_utils import corpus
 from eegemo_utils.notebooks import load_definitions
-
-NAMES = ["CZ", "O1", "T3", "A2"]
-
-
-@pytest.fixture(scope="module")
-def labram():
-    torch.set_num_threads(1)
-    return load_definitions("labram")
-
-
-@pytest.fixture(scope="module")
-def small(labram):
-    return labram.Size(2, 200, 10, 0.1)
+from tests.labram_reference import NAMES
 
 
 @pytest.fixture
@@ -50,7 +39,7 @@ def test_pretraining_file(labram, small, released):
     for name, part in encoder.state_dict().items():
         if name not in encoder.report.missing:
             assert torch.equal(part, model.student.state_dict()[name])
-    assert labram.LaBraM.from_checkpoint(path)(torch.randn(1, 4, 2, 200), NAMES).shape == (1, 200)
+    assert labram.LaBraM.from_checkpoint(path)(torch.randn(1, 4, 2, 200), NAMES).shape == (1, 100)
 
 
 def test_tokenizer_file_without_what_the_loader_drops(labram, small, tmp_path):
@@ -96,7 +85,7 @@ def test_files_that_cannot_be_used(labram, small, released, tmp_path):
 
     refused(tmp_path / "none.pth", "no such file")
     refused(path, "expected 12 layers of width 200, found 2", size="base")
-    refused(path, "found 2 of width 200", labram.LaBraM.from_checkpoint, size="huge")
+    refused(path, "found 2 of width 100", labram.LaBraM.from_checkpoint, size="huge")
     refused(path, "no encoder.cls_token", labram.Tokenizer.from_checkpoint)
     cut = tmp_path / "cut.pth"
     cut.write_bytes(whole[: len(whole) // 2])
@@ -107,9 +96,9 @@ def test_files_that_cannot_be_used(labram, small, released, tmp_path):
     lacking = {name: part for name, part in model.state_dict().items() if "blocks.1.mlp" not in name}
     torch.save({"model": lacking}, cut)
     refused(cut, "lacks 4 tensors")
-    wrong = model.state_dict() | {"student.pos_embed": torch.zeros(1, 20, 200)}
+    wrong = model.state_dict() | {"student.pos_embed": torch.zeros(1, 20, 100)}
     torch.save({"model": wrong}, cut)
-    refused(cut, r"pos_embed \(1, 20, 200\), expected \(1, 129, 200\)")
+    refused(cut, r"pos_embed \(1, 20, 100\), expected \(1, 129, 100\)")
     torch.save([1, 2], cut)
     refused(cut, "expected a dictionary of tensors, found list")
     own = labram.save_weights(model, tmp_path / "own")
@@ -128,7 +117,7 @@ def test_features_of_any_recording(labram, small, sfreq, capsys):
     torch.manual_seed(0)
     model = labram.LaBraM(small)
     features = labram.features_of_recording(raw, model, seconds=3)
-    assert features.shape == (3, 200) and features.index.tolist() == [0, 3, 6]
+    assert features.shape == (3, 100) and features.index.tolist() == [0, 3, 6]
     assert np.isfinite(features.to_numpy()).all()
     assert capsys.readouterr().out == "left out: ECG, EEG Fp1-LE\n"
     with pytest.raises(labram.WindowError, match="less than a window of 4 s"):
@@ -152,6 +141,14 @@ def test_preprocessing_keeps_the_band_and_the_unit(labram):
     assert labram.cut_patches(short, 2, 1.0).shape == (4, 1, 2, 200)
     assert labram.cut_patches(short, 2, 1.0)[1, 0, 0, 3] == pytest.approx(short[0, 203] / 100)
     assert [labram.longest_window(n) for n in (4, 19, 23, 62, 128)] == [16, 13, 11, 4, 2]
+
+
+@pytest.mark.parametrize("sfreq, seconds", [(160.0, 40), (128.0, 40), (512.0, 10), (200.0, 4)])
+def test_a_model_meets_the_signals_that_its_corpus_held(labram, sfreq, seconds):
+    signal = 30 + np.random.default_rng(0).normal(0, 20, (2, int(seconds * sfreq)))
+    wanted, _ = corpus.preprocess(signal, sfreq, notch=(60.0,))
+    np.testing.assert_allclose(labram.preprocess(signal, sfreq, 60.0), wanted, atol=1e-4)
+    assert np.abs(wanted.mean(axis=1)).max() < 4  # half of the offset where a short one meets the long filter
 
 
 def one_of_two(rank: int, folder: str) -> None:

@@ -122,7 +122,7 @@ def recordings(root, subjects=None) -> Iterator[Recording]:
     return iter([recording for recording in found if recording.subject in chosen])
 
 
-def load(recording: Recording, montage: str = "referential", sfreq: float = SFREQ) -> Trials:
+def load(recording: Recording, montage: str = "referential", sfreq: float = SFREQ, prepare=None) -> Trials:
     """Read the events of one recording.
 
     Parameters
@@ -132,6 +132,9 @@ def load(recording: Recording, montage: str = "referential", sfreq: float = SFRE
         "referential" (23 electrodes), "bipolar16" or "bipolar22".
     sfreq : float
         Samples a second after resampling.
+    prepare : callable, optional
+        What is done to the whole recording before its events are cut, such as filters, whose edges would fill 5 s:
+        prepare(signals, sfreq) gives signals at sfreq again.
 
     Returns
     -------
@@ -152,6 +155,7 @@ def load(recording: Recording, montage: str = "referential", sfreq: float = SFRE
     if reason:
         return Trials([], info, pd.DataFrame(columns=COLUMNS), decisions=(reason,))
     signals, _ = tuh.load_signals(recording.path, labels, montage, sfreq)
+    signals = prepare(signals, sfreq) if prepare else signals
     table = _table(recording, events, tuh.patient(header))
     table.insert(COLUMNS.index("official"), "official", tuh.is_official(header))
     windows, table = _cut(signals, table, sfreq)
