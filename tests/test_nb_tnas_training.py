@@ -1,0 +1,154 @@
+"""TNAS: the stack in training, its rules, interruption, recognition of trials."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from eegemo_utils import splits, training
+from eegemo_utils.notebooks import load_definitions
+
+
+@pytest.fixture(scope="module")
+def tnas():
+    return load_definitions("tnas")
+
+
+def experiment(tnas, X, Y, **changes):
+    space = tnas.Space((6, 12), (1, 2), (1, 2), (1, 2), 4)
+    made = tnas.Experiment(X=torch.as_tensor(X, dtype=torch.float32), Y=torch.as_tensor(Y), space=space, n_outputs=2,
+                           recipe=tnas.Recipe(), epochs=4, warmup=1, patience=4, batch_size=16,
+                           learning_rate=0.01, beta2=0.999, dropout=0.0, precision="float32", at_once=30, seed=0)
+    return tnas.replace(made, **changes)
+
+
+@pytest.fixture(scope="module")
+def easy():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (2, 80))
+    X = rng.normal(size=(80, 4, 16)) * 0.1
+    X[:, 0] += (y[0] - 0.5)[:, None]
+    X[:, 2, :8] += (y[1] - 0.5)[:, None]
+    return X, y
+
+
+def equal_folds():
+    order = np.random.default_rng(1).permutation(80)
+    return [splits.Split(f"{k}", "published", np.roll(order, 16 * k)[:48], np.roll(order, 16 * k)[48:64],
+                         np.roll(order, 16 * k)[64:]) for k in range(3)]
+
+
+def train_alone(tnas, exp, job, k):
+    """Job k of a stack by itself: the stack's drawn networks, its own start and batch order."""
+    stack = tnas.Supernet(exp.space, 4, 16, 2, [k])
+    engine = tnas.StackEngine(stack, exp, [job.target], tnas.uniform, tnas.fixed_panel(exp.space))
+    settings = tnas.Settings(exp.epochs, batch_size=exp.batch_size, patience=exp.patience,
+                             optimizer=lambda _: torch.optim.Adam(stack.parameters(), lr=exp.learning_rate, fused=True),
+                             schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, exp.rate))
+    parts = [[torch.as_tensor(rows)] for rows in (job.fold.train, job.fold.val)]
+    torch.manual_seed(exp.seed)
+    history = tnas.Loop([tnas.Member(stack, 0)], engine, *parts, [k], settings).run("")[0]
+    return tnas.Fitted(stack.requires_grad_(False), 0, history)
+
+
+def test_a_stack_equals_one_after_another(tnas, easy):
+    exp = experiment(tnas, *easy)
+    jobs = [tnas.Job(fold, k % 2) for k, fold in enumerate(equal_folds())]
+    genomes = np.array(tnas.fixed_panel(exp.space))
+    for k, (job, one) in enumerate(zip(jobs, tnas.train_supernets(exp, jobs, "x"))):
+        alone = train_alone(tnas, exp, job, k)
+        pd.testing.assert_frame_equal(one.history.table(), alone.history.table(), atol=1e-5, rtol=1e-5)
+        assert one.history.best_epoch == alone.history.best_epoch
+        found, expected = (tnas.run_generation(each.weights(), exp.X, exp.space, genomes) for each in (one, alone))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        for name, tensor in one.weights()["layers"][0].items():
+            # a bias of the keys has no gradient but rounding, which Adam scales up: it may differ, and changes nothing
+            keep = [0, 2] if name == "qkv_bias" else slice(None)
+            other = alone.weights()["layers"][0][name]
+            torch.testing.assert_close(tensor[:, keep], other[:, keep], atol=1e-5, rtol=1e-3)
+
+
+def test_training_learns_what_is_there(tnas, easy):
+    exp = experiment(tnas, *easy, epochs=25, patience=25)
+    jobs = [tnas.Job(fold, target) for target in (0, 1) for fold in equal_folds()[:2]]
+    for one, job in zip(tnas.train_supernets(exp, jobs, "x"), jobs):
+        tested = tnas.Scorer(exp, one, job, "test")(np.array(tnas.fixed_panel(exp.space)))
+        assert tested.accuracy.min() > 90
+
+
+def test_half_precision_gives_nearly_the_same(tnas, easy):
+    jobs, found = [tnas.Job(equal_folds()[0], 0)], {}
+    for precision in ("float32", "bf16"):
+        exp = experiment(tnas, *easy, precision=precision, epochs=15, patience=15)
+        found[precision] = tnas.solve(exp, jobs, tnas.Search(6, 3, 3, 3, 1), "x")[0]
+        assert found[precision].fitted.stack.stem["token"].dtype == torch.float32
+    assert abs(found["bf16"].test["supernet"] - found["float32"].test["supernet"]) <= 12.5
+
+
+def test_overfits_one_batch(tnas, easy):
+    exp = experiment(tnas, easy[0], np.random.default_rng(3).integers(0, 2, (1, 80)), epochs=150, patience=150)
+    rows = np.arange(16)
+    job = tnas.Job(splits.Split("batch", "published", rows, rows + 16, rows + 32), 0)
+    alone = tnas.train_supernets(exp, [job], "x", tnas.Only(exp.space.cards - 1))[0]
+    assert alone.history.table().accuracy.max() == 1.0
+
+
+def test_rules_draw_what_they_say(tnas):
+    space, rng = tnas.Space((6, 12), (1, 2), (1, 2), (1, 2), 4), np.random.default_rng(0)
+    assert len(tnas.uniform(space, rng)) == 1 and len(tnas.sandwich(space, rng)) == 4
+    assert np.array_equal(tnas.sandwich(space, rng)[:2], tnas.extreme_genomes(space))
+    assert np.array_equal(tnas.fixed_panel(space), tnas.fixed_panel(space))
+    assert tnas.Only(space.cards - 1)(space, rng)[0].tolist() == (space.cards - 1).tolist()
+
+
+def test_learning_rate_rises_and_falls(tnas, easy):
+    exp = experiment(tnas, *easy, epochs=400, warmup=5, learning_rate=5e-4)
+    rates = [exp.rate(epoch) for epoch in range(401)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0]) and rates[5] == 1.0
+    assert rates[400] == pytest.approx(1e-5 / 5e-4) and all(a >= b for a, b in zip(rates[5:], rates[6:]))
+
+
+def test_an_interrupted_training_and_search_go_on(tnas, easy, tmp_path, monkeypatch):
+    exp, how = experiment(tnas, *easy, dropout=0.3), tnas.Search(8, 4, 4, 4, 2)
+    jobs = [tnas.Job(fold, 0) for fold in equal_folds()[:2]]
+    whole = tnas.solve(exp, jobs, how, "person")
+    monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
+    save, calls = training.checkpoints.save, []
+
+    def interrupted(path, state):
+        save(path, state)
+        calls.append(path.name)
+        if len(calls) in (2, 7):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.checkpoints, "save", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            tnas.solve(exp, jobs, how, "person")
+    again = tnas.solve(exp, jobs, how, "person")
+    assert sorted(set(calls)) == ["tnas-person-0.pt", "tnas-search-person-0.pt", "tnas-search-person-1.pt"]
+    for one, other in zip(whole, again):
+        assert one.test == other.test and one.found.winner == other.found.winner
+        pd.testing.assert_frame_equal(one.found.table, other.found.table)
+        pd.testing.assert_frame_equal(one.fitted.history.table(), other.fitted.history.table())
+
+
+def test_trials_are_recognised_by_window_and_not_by_trial(tnas):
+    """Windows with a fingerprint of their trial and labels without meaning."""
+    rng = np.random.default_rng(5)
+    trial = np.repeat(np.arange(16), 15)
+    X = (rng.normal(size=(16, 8, 1))[trial] + 0.2 * rng.normal(size=(len(trial), 8, 8))) / np.sqrt(8)
+    table = pd.DataFrame({"subject": "s01", "session": 1, "trial": trial})
+    labels = np.stack([rng.permutation(np.arange(16) % 2)[trial] for _ in range(3)])
+    exp = experiment(tnas, X, labels, epochs=30, patience=30, learning_rate=0.006)
+    exp = tnas.replace(exp, space=tnas.Space((12, 24), (1, 2), (1, 2), (1, 2), 8))
+    score = {}
+    for protocol in ("published", "by_trial"):
+        jobs = [tnas.Job(fold, k) for k, y in enumerate(labels)
+                for fold in tnas.person_folds(table, y, np.arange(len(y)), protocol, 4, False, k)]
+        fitted = tnas.train_supernets(exp, jobs, protocol)
+        full = tnas.extreme_genomes(exp.space)[1:]
+        tests = [tnas.Scorer(exp, one, job, "test") for one, job in zip(fitted, jobs)]
+        score[protocol] = np.mean([test(full).accuracy[0] for test in tests])
+    assert score["published"] > 90
+    assert abs(score["by_trial"] - 50) < 2.6 * 50 / np.sqrt(3 * 16)  # 48 labels were guessed
