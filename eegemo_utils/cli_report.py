@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 
-def told(problems: list[str]) -> int:
-    """Print what was damaged, one line each; 1 when anything was."""
+def told(problems: list[str], remarks: list[str]) -> int:
+    """Print what is doubtful and what was damaged, one line each; 1 when anything was damaged."""
+    for remark in remarks:
+        print(f"eegemo: note: {remark}", file=sys.stderr)
     for problem in problems:
         print(f"eegemo: {problem}", file=sys.stderr)
     return 1 if problems else 0
@@ -30,7 +32,7 @@ def collect_runs(arguments: argparse.Namespace) -> int:
     collection = collect(arguments.runs)
     files = write_tables(collection.table, arguments.out or Path(arguments.runs, "collected"))
     print("\n".join([counts(collection.table), *map(str, files)]))
-    return told(collection.problems)
+    return told(collection.problems, collection.remarks)
 
 
 def report_runs(arguments: argparse.Namespace) -> int:
@@ -39,7 +41,7 @@ def report_runs(arguments: argparse.Namespace) -> int:
 
     site = build_site(arguments.runs, arguments.out or Path(arguments.runs, "site"))
     print(f"{counts(site.table)}\npages made: {site.n_written}, kept: {site.n_kept}; open {site.start}")
-    return told(site.problems)
+    return told(site.problems, site.remarks)
 
 
 def add_report(commands: argparse._SubParsersAction) -> None:

@@ -103,6 +103,13 @@ def test_a_notebook_that_cannot_be_shown_is_told(runs, tmp_path):
     assert "a: no page" in site.start.read_text() and site.n_written == 2
 
 
+def test_a_score_that_is_no_number_is_told_and_the_rest_is_shown(runs, tmp_path):
+    made_runs.finished(runs / "e", metrics=AUDIT | {"accuracy_by_trial": "not <possible>"}, seed=1)
+    site = build_site(runs, tmp_path / "site", quiet)
+    assert site.n_written == 4 and len(site.problems) == 1
+    assert "e: accuracy_by_trial is &#39;not &lt;possible&gt;&#39;, no number" in site.start.read_text()
+
+
 def test_a_broken_picture_is_passed_over(runs, tmp_path):
     made_runs.write(runs / "a" / "figures" / "gru_audit.png", "cut")
     assert build_site(runs, tmp_path / "site", quiet).start.is_file()

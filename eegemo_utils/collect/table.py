@@ -15,6 +15,7 @@ from ..notebooks.parameters import ParameterError
 from ..runs.states import Damaged, one_line, read_json
 from .comparisons import compare
 from .folders import SWEEP, find, kind_of_data, read_run, relative
+from .numbers import is_number, numbers_only
 from .summaries import summarise
 
 FIRST = ("run", "sweep", "notebook", "data", "status", "attempts", "seconds", "peak_memory_mb", "kind", "cell",
@@ -33,10 +34,13 @@ class Collection:
         One row a run; columns as in `eegemo_utils.collect`.
     problems : list of str
         One line for each damaged file: which, what was expected, what was found.
+    remarks : list of str
+        One line for each recorded value that cannot be what its name says, see `numbers_only`.
     """
 
     table: pd.DataFrame
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def collect(root: str | Path) -> Collection:
@@ -65,7 +69,9 @@ def collect(root: str | Path) -> Collection:
     rows, found = with_sweeps(rows, sweeps, root)
     if not rows:
         raise ParameterError(f"{root} holds no runs: no run.json, metrics.json or sweep.json is in it or below it.")
-    return Collection(tidy(rows), problems + found)
+    rows = [flat(row) for row in rows]
+    remarks = numbers_only(rows)
+    return Collection(tidy(rows), problems + found, remarks)
 
 
 def with_sweeps(rows: list[dict], sweeps: list[Path], root: Path) -> tuple[list[dict], list[str]]:
@@ -112,17 +118,20 @@ def from_entry(name: str, entry: dict) -> dict[str, object]:
     return row
 
 
-def tidy(rows: list[dict]) -> pd.DataFrame:
+def flat(row: dict[str, object]) -> dict[str, object]:
+    """Return a row by the names of the table's columns."""
+    parts = {part: row.get(part) or {} for part in PARTS}
+    named = "dataset" in parts["parameters"] | parts["provenance"]
+    data = kind_of_data(parts["parameters"], parts["provenance"]) if named or parts["metrics"] else None
+    found = {name: value for name, value in row.items() if name not in PARTS} | {"data": data}
+    return found | {f"{part}.{name}": value for part in PARTS for name, value in parts[part].items()}
+
+
+def tidy(rows: list[dict[str, object]]) -> pd.DataFrame:
     """Return the table: one type a column, so that any reader of parquet takes it."""
-    flat = []
-    for row in rows:
-        parts = {part: row.pop(part, None) or {} for part in PARTS}
-        named = "dataset" in parts["parameters"] | parts["provenance"]
-        row["data"] = kind_of_data(parts["parameters"], parts["provenance"]) if named or parts["metrics"] else None
-        flat.append(row | {f"{part}.{name}": value for part in PARTS for name, value in parts[part].items()})
-    names = dict.fromkeys(name for row in flat for name in row)
+    names = dict.fromkeys(name for row in rows for name in row)
     order = [*FIRST, *(name for part in PARTS for name in names if name.startswith(f"{part}."))]
-    table = pd.DataFrame({name: column([row.get(name) for row in flat]) for name in order})
+    table = pd.DataFrame({name: column([row.get(name) for row in rows]) for name in order})
     return table.sort_values("run", ignore_index=True)
 
 
@@ -133,7 +142,7 @@ def column(values: list) -> pd.Series:
         return pd.Series(values, dtype="boolean")
     if kinds and kinds <= {int} and all(abs(value) < 2**63 for value in values if value is not None):
         return pd.Series(values, dtype="Int64")
-    if kinds and kinds <= {int, float}:
+    if kinds and kinds <= {int, float} and all(is_number(value) for value in values if value is not None):
         return pd.Series([math.nan if value is None else float(value) for value in values], dtype="float64")
     return pd.Series([as_text(value) for value in values], dtype="string")
 

@@ -45,6 +45,8 @@ class Site:
         The tidy table that it shows.
     problems : list of str
         One line for each damaged file.
+    remarks : list of str
+        One line for each recorded value that was left out or is doubtful.
     n_written, n_kept : int
         Pages of runs made now, and those that were there already.
     """
@@ -52,6 +54,7 @@ class Site:
     start: Path
     table: pd.DataFrame
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     n_written: int = 0
     n_kept: int = 0
 
@@ -76,7 +79,7 @@ def build_site(root: str | Path, out: str | Path, progress: Callable[[str], None
     root, out = Path(root).absolute(), Path(out)
     refuse_foreign(out)
     collection = collect(root)
-    site = Site(out / "index.html", collection.table, list(collection.problems))
+    site = Site(out / "index.html", collection.table, list(collection.problems), collection.remarks)
     make_folder(out / "pages")
     (out / MARKER).touch()
     pages = run_pages(site, root, out / "pages", progress)
@@ -238,7 +241,8 @@ def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> d
         "n_figure": len(rows), "n_groups": len(every), "audit": AUDIT, "columns": columns, "results": results,
         "has_settings": any(row["settings"]["text"] for row in results),
         "options": {name: sorted({row[name] for row in results if row[name]}) for name in keys},
-        "troubles": start.troubles(table, pages), "problems": untold(site), "summary": start.summary_rows(every),
+        "troubles": start.troubles(table, pages), "problems": untold(site), "remarks": site.remarks,
+        "summary": start.summary_rows(every),
         "comparisons": start.comparison_rows(table), "papers": start.paper_numbers(table),
         "cards": start.cards(table, root, pages),
     }
