@@ -150,3 +150,30 @@ def test_runs_that_recorded_all_protocols_go_before_those_with_one():
     found = audit(both).set_index("metric")
     assert found.loc["accuracy_by_trial", "n_runs"] == 2 and "without 2 runs of fewer" in found["note"].iloc[0]
     assert found.loc["accuracy_by_trial", "mean"] == pytest.approx(both["metrics.accuracy_by_trial"][:2].mean())
+
+
+def test_half_finished_runs_are_counted_as_they_are():
+    table = runs(n_subjects=4, n_seeds=2)
+    table = table[~((table["parameters.subject"] > "s01") & (table["parameters.seed"] == 1))]
+    row = line(summarise(table), "accuracy_published")
+    assert (row["n"], row["over"], row["n_runs"]) == (4, "subjects, each the mean of 1 to 2 seeds", 6)
+    rows = compare(runs(n_subjects=4, n_seeds=2).drop(index=[0, 2]))
+    assert rows.loc[0, "over"] == "subjects, each the mean of 1 to 2 seeds"
+
+
+def test_a_metric_is_over_the_runs_that_recorded_it():
+    table = runs(n_subjects=4, n_seeds=2)
+    table.loc[table["parameters.seed"] == 1, "metrics.accuracy_by_trial"] = np.nan
+    table.loc[table["parameters.subject"] != "s00", "metrics.n_rows"] = np.nan
+    summary = summarise(table)
+    found = [(line(summary, name)["n"], line(summary, name)["over"]) for name in
+             ("accuracy_published", "accuracy_by_trial", "n_rows")]
+    assert found == [(4, "subjects, each the mean of 2 seeds"), (4, "subjects"), (2, "seeds")]
+
+
+def test_the_other_protocol_of_a_pair_is_no_repetition():
+    pairs = own_protocol_only({"published": [0, 1], "by_trial": [0, 1]})
+    found = audit(pairs).set_index("metric")
+    assert found.loc[["accuracy_published", "accuracy_by_trial"], "over"].tolist() == ["seeds", "seeds"]
+    alone = summarise(pairs)
+    assert alone.loc[alone["metric"] == "accuracy_published", "over"].tolist() == ["seeds"]

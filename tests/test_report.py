@@ -230,3 +230,13 @@ def test_no_line_joins_what_is_not_in_pairs():
     assert (joined["same"][1], joined["crossed"][1]) == (False, True)
     found = start.comparison_rows(pd.concat([published, crossed]))
     assert [(row["n"], row["change"], row["p"]) for row in found if row["first"] == "as published"] == [(0, "", "")]
+
+
+def test_what_a_spread_is_over_is_said_of_each_score_where_they_differ():
+    published = table(n_seeds=2, **{"parameters.protocol": "published"}).drop(columns="metrics.accuracy_by_trial")
+    by_trial = table(n_seeds=2, **{"parameters.protocol": "by_trial"}).drop(columns="metrics.accuracy_published")
+    (row,) = figure.rows_of(audit(pd.concat([published, by_trial])))
+    assert start.spread_over(row) == "2 seeds"
+    apart = by_trial.assign(**{"parameters.seed": [2, 2]})
+    (row,) = figure.rows_of(audit(pd.concat([published, apart])))
+    assert start.spread_over(row) == "as published: 2 seeds; trials left out: the mean of 2 runs of one seed"

@@ -93,9 +93,10 @@ def units(group: pd.DataFrame, values: pd.DataFrame | pd.Series) -> tuple[pd.Dat
     people = next((name for name in PEOPLE if name in group and group[name].nunique() > 1), None)
     by = people or (SEED if SEED in group and group[SEED].nunique() > 1 else None)
     means = values.groupby(group[by] if by else np.zeros(len(group))).mean()
-    seeds = group[SEED].nunique() if people and SEED in group else 1
     over = "runs" if by is None else "seeds" if people is None else "subjects"
-    over += f", each the mean of {seeds} seeds" if seeds > 1 else ""
+    seeds = group.groupby(people)[SEED].nunique() if people and SEED in group else pd.Series(1, [0])
+    fewest, most = seeds.min(), seeds.max()  # of a sweep that goes on yet, some have fewer
+    over += f", each the mean of {most if fewest == most else f'{fewest} to {most}'} seeds" if most > 1 else ""
     repeated = len(group) - unit_of_each(group).nunique()
     return means, over + (f", {repeated} repeated run{'' if repeated == 1 else 's'} averaged" if repeated else "")
 
@@ -199,14 +200,19 @@ def audit(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def metric_rows(group: Group) -> Iterator[dict[str, object]]:
-    """Yield a row a metric of a group."""
+    """Yield a row a metric of a group, over the runs that recorded it."""
     numbers = [name for name in group.table if name.startswith("metrics.") and is_number(group.table[name])]
     values = group.table[numbers].astype(float).dropna(axis=1, how="all")
-    each, over = units(group.table, values)
-    n_runs = values.notna().sum()
-    for name in each:
-        known = each[name].to_numpy()
-        known = known[np.isfinite(known)]
-        found, (low, high) = summary(known, over), interval(known)
-        yield group.facts | {"metric": name.removeprefix("metrics."), "mean": found.mean, "sd": found.sd, "n": found.n,
-                             "over": found.over, "low": low, "high": high, "level": LEVEL, "n_runs": int(n_runs[name])}
+    alike: dict[bytes, list[str]] = {}  # recorded by the same runs: averaged together, which takes a tenth of the time
+    for name in values:
+        alike.setdefault(values[name].notna().to_numpy().tobytes(), []).append(name)
+    found = {}
+    for names in alike.values():
+        there = values[names[0]].notna()
+        each, over = units(group.table[there], values.loc[there, names])
+        found |= {name: (each[name].to_numpy(), over, int(there.sum())) for name in names}
+    for name in values:
+        known, over, n_runs = found[name]
+        result, (low, high) = summary(known, over), interval(known)
+        yield group.facts | {"metric": name.removeprefix("metrics."), "mean": result.mean, "sd": result.sd,
+                             "n": result.n, "over": over, "low": low, "high": high, "level": LEVEL, "n_runs": n_runs}

@@ -107,11 +107,15 @@ def noise(part: pd.DataFrame) -> str:
 
 
 def spread_over(part: pd.DataFrame) -> str:
-    """Return what the spread of a group's accuracies is over, e.g. "5 seeds"."""
-    known = [metric for metric in AUDIT if metric in part.index]
-    n, over = max(part.loc[metric, ["n", "over"]].tolist() for metric in known)
-    n_runs = int(part.loc[known, "n_runs"].max())
-    return f"{n} {over}" if n > 1 else "one run" if n_runs == 1 else f"the mean of {n_runs} runs of one seed"
+    """Return what the spread of a group's accuracies is over, e.g. "5 seeds"; of each where they differ."""
+    said = {}
+    for metric in (metric for metric in AUDIT if metric in part.index):
+        n, over, n_runs = part.loc[metric, ["n", "over", "n_runs"]]
+        alone = "one run" if n_runs == 1 else f"the mean of {n_runs} runs of one seed"
+        said[AUDIT[metric]] = f"{n} {over}" if n > 1 else alone
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{name}: {text}" for name, text in said.items())
 
 
 def summary_rows(rows: list[pd.DataFrame]) -> list[dict]:
