@@ -104,7 +104,24 @@ DAMAGES = {
     "cut marker": (lambda run: cut(run / "run.json"), "run.json is damaged"),
     "cut after an inner brace": (lambda run: made_runs.write(run / "gru.ipynb", '{\n "cells": [],\n "metadata": {}'),
                                  "gru.ipynb is cut off"),
+    "notebook a folder": (lambda run: instead(run / "gru.ipynb").mkdir(), "gru.ipynb is no regular file"),
+    "metrics a folder": (lambda run: instead(run / "metrics.json").mkdir(), "metrics.json is no regular file"),
+    "metrics a pipe": (lambda run: os.mkfifo(instead(run / "metrics.json")), "metrics.json is no regular file"),
+    "notebook a pipe": (lambda run: os.mkfifo(instead(run / "gru.ipynb")), "gru.ipynb is no regular file"),
+    "time in words": (lambda run: result(run, seconds="long"), "expected a number under 'seconds', found 'long'"),
+    "memory without end": (lambda run: result(run, peak_memory_mb=10**400), "expected a number under 'peak_memory_mb'"),
+    "half a letter": (lambda run: result(run, metrics={"name": "\ud800"}), "metrics.json is damaged"),
 }
+
+
+def instead(path):
+    """The path of a file that is gone."""
+    path.unlink()
+    return path
+
+
+def result(run, **keys):
+    made_runs.write(run / "metrics.json", json.loads((run / "metrics.json").read_text()) | keys)
 
 
 def cut(path):
@@ -127,11 +144,36 @@ def test_damage_is_told_by_name_and_the_rest_is_read(tmp_path, damage):
     assert len(collection.problems) == 1 and collection.problems[0].startswith("bad: ")
 
 
+def test_a_folder_whose_name_is_no_text(tmp_path):
+    made_runs.finished(tmp_path / "good", metrics={"accuracy_published": 0.5})
+    try:
+        os.rename(made_runs.finished(tmp_path / "bad"), os.fsencode(tmp_path) + b"/caf\xe9")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    collection = collect(tmp_path)
+    bad = one(collection.table, "caf\\xe9")
+    assert bad["status"] == "damaged" and "its folder's name is not UTF-8" in bad["reason"]
+    assert len(collection.problems) == 1 and len(write_tables(collection.table, tmp_path / "out")) == 4
+
+
+def test_a_marker_that_names_odd_things_and_a_failed_notebook_that_is_none(tmp_path):
+    made_runs.write(tmp_path / "a" / "run.json", {"notebook": ["gru"], "provenance": 5, "parameters": {"lr": 10**400}})
+    (tmp_path / "a" / "gru.failed.ipynb").mkdir()
+    made_runs.write(tmp_path / "b" / "run.json", {"notebook": "gru", "parameters": {"lr": 0.5}})
+    made_runs.write(tmp_path / "b" / "gru.failed.ipynb", "[" * 100_000)
+    os.mkfifo(tmp_path / "b" / "error.json")
+    table = collect(tmp_path).table
+    assert table["status"].tolist() == ["failed", "failed"]
+    assert table["reason"].str.contains("gru.failed.ipynb (?:is no regular file|cannot be read)").all()
+
+
 def test_a_damaged_sweep_or_marker_does_not_stop(tmp_path):
     made_runs.finished(tmp_path / "a")
     made_runs.write(tmp_path / "a" / "run.json", "{")
+    made_runs.sweep(tmp_path / "elsewhere", {"name": "/etc"})
     made_runs.write(tmp_path / "sweep.json", {"runs": 3})
     collection = collect(tmp_path)
+    assert any("elsewhere: sweep.json: expected a list" in line for line in collection.problems)
     assert one(collection.table, "a")["status"] == "damaged"
     assert any("a: run.json is damaged" in line for line in collection.problems)
     assert any("sweep.json: expected a list" in line for line in collection.problems)

@@ -245,6 +245,8 @@ def test_refresh_leaves_a_failing_notebook_as_it_was(notebook, tmp_path, quiet):
 def test_the_table_of_results():
     done = RunResult("gru", "finished", None, {"accuracy_published": 0.97, "chance": 1 / 3}, 61.2, 900,
                      {"dataset": "muse"})
+    odd = RunResult("gmss", "finished", metrics={"chance": "unknown"})
+    assert results_table([odd]).endswith("unknown"), "a notebook records what it likes"
     header, first, second = results_table([done, RunResult("tnas", "killed")]).splitlines()
     assert header.split()[:6] == ["notebook", "dataset", "protocol", "status", "time", "memory"]
     assert first.split() == ["gru", "muse", "–", "finished", "61", "s", "900", "MB", "0.970", "–", "–", "0.333"]

@@ -54,9 +54,12 @@ def find(root: Path) -> tuple[list[tuple[Path, set[str]]], list[Path], list[str]
 
 
 def relative(path: Path, root: Path) -> str:
-    """Return a path as it is told to readers: below the collected folder, with that folder's own name for itself."""
+    """Return a path as it is told to readers: below the collected folder, with that folder's own name for itself.
+
+    Bytes of a name that are no UTF-8, which no table or page can hold, are spelt out.
+    """
     inside = path.relative_to(root).as_posix()
-    return root.name if inside == "." else inside
+    return os.fsencode(root.name if inside == "." else inside).decode("utf-8", "backslashreplace")
 
 
 def read_run(folder: Path, names: set[str], root: Path) -> tuple[dict[str, object], list[str]]:
@@ -64,10 +67,13 @@ def read_run(folder: Path, names: set[str], root: Path) -> tuple[dict[str, objec
     found = look(folder, names)
     known = found.marker | found.result
     row: dict[str, object] = {"run": relative(folder, root), "notebook": known.get("notebook")}
-    row |= {"code": found.marker.get("code"), "provenance": known.get("provenance", {}),
-            "parameters": known.get("parameters") if isinstance(known.get("parameters"), dict) else {}}
+    row |= {"code": found.marker.get("code")}
+    row |= {part: known[part] if isinstance(known.get(part), dict) else {} for part in ("parameters", "provenance")}
     row |= {name: known[name] for name in ("seconds", "peak_memory_mb", "fingerprint") if name in known}
     row |= {"status": found.status, "reason": found.reason, **found.facts}
-    if found.status == "done":
+    if row["run"] not in (folder.relative_to(root).as_posix(), root.name):  # bytes spelt out: a page could not be found
+        row |= {"status": "damaged", "reason": "its folder's name is not UTF-8; rename it"}
+        found.problems.append(row["reason"])
+    if row["status"] == "done":
         row["metrics"] = found.result["metrics"]
     return row, [f"{row['run']}: {line}" for line in found.problems]

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
+
+from ..runs.states import is_number
 
 SCORE = re.compile(r"metrics\.(accuracy|chance|majority|noise)(_|$)")  # shares from 0 to 1
 COSTS = ("attempts", "seconds", "peak_memory_mb", "cell")
-
-
-def is_number(value: object) -> bool:
-    """Say whether a value is a finite real number, one that a float can hold; truth values are none."""
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def numbers_only(rows: list[dict[str, object]]) -> list[str]:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from ..notebooks.parameters import ParameterError
-from ..runs.states import Damaged, one_line, read_json
+from ..runs.states import Damaged, is_number, one_line, read_json
 from .comparisons import compare
 from .folders import SWEEP, find, kind_of_data, read_run, relative
-from .numbers import is_number, numbers_only
+from .numbers import numbers_only
 from .summaries import summarise
 
 FIRST = ("run", "sweep", "notebook", "data", "status", "attempts", "seconds", "peak_memory_mb", "kind", "cell",
@@ -81,7 +81,7 @@ def with_sweeps(rows: list[dict], sweeps: list[Path], root: Path) -> tuple[list[
         try:
             sweep = read_json(path)
             entries = sweep.get("runs")
-            if not isinstance(entries, list) or not all(isinstance(e, dict) and "name" in e for e in entries):
+            if not isinstance(entries, list) or not all(map(is_entry, entries)):
                 raise Damaged(f"{SWEEP}: expected a list of runs with names under 'runs'; run the sweep again")
         except Damaged as error:
             problems.append(f"{relative(path.parent, root)}: {error}")
@@ -98,6 +98,12 @@ def with_sweeps(rows: list[dict], sweeps: list[Path], root: Path) -> tuple[list[
                 row[key] = entry.get(key) if row.get(key) is None else row[key]
             row["parameters"] = row["parameters"] or given(entry)
     return list(by_name.values()), problems
+
+
+def is_entry(entry: object) -> bool:
+    """Say whether an entry of a sweep names a run below its folder."""
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return isinstance(name, str) and not os.path.isabs(name)
 
 
 def given(entry: dict) -> dict[str, object]:

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..collect import AUDIT, KINDS_OF_DATA, audit, collect, make_folder, write_tables
+from ..collect.folders import relative
 from ..notebooks.parameters import ParameterError
 from . import start
 from .figure import NARROW, WIDE, audit_figure, rows_of
@@ -236,7 +237,8 @@ def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> d
     columns, results = start.result_rows(table, pages)
     keys = ("notebook", "data", "status")
     return {
-        "folder": root.name, "n_runs": len(table), "counted": start.counted(table), "kinds": start.kinds(table),
+        "folder": relative(root, root), "n_runs": len(table), "counted": start.counted(table),
+        "kinds": start.kinds(table),
         "figure": {"wide": as_address(wide), "narrow": as_address(narrow)} if rows else None,
         "n_figure": len(rows), "n_groups": len(every), "audit": AUDIT, "columns": columns, "results": results,
         "has_settings": any(row["settings"]["text"] for row in results),

@@ -155,7 +155,7 @@ def paper_numbers(table: pd.DataFrame) -> list[dict]:
 def thumbnail(folder: Path) -> str | None:
     """Return the picture that stands for a run, small, as a data address: its audit, else its first figure."""
     figures = sorted(folder.glob("figures/*.png"), key=lambda path: (not path.stem.endswith("_audit"), path.name))
-    for path in figures:
+    for path in filter(Path.is_file, figures):
         try:
             with Image.open(path) as image:
                 small = image.convert("RGB")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..notebooks import cast_parameters, notebook_path, read_metrics, read_parameters, read_provenance
+from ..notebooks.metrics import as_text
 from ..notebooks.provenance import package_fingerprint
 from .engine import RunError, Watch, execute, explain
 from .folders import RunFolder
@@ -144,7 +145,7 @@ def results_table(results: Sequence[RunResult]) -> str:
         time = "–" if result.seconds is None else f"{result.seconds:.0f} s"
         memory = "–" if result.peak_memory_mb is None else f"{result.peak_memory_mb} MB"
         values = (result.metrics.get(name) for name in TABLE_METRICS)
-        numbers = ("–" if value is None else f"{value:.3f}" for value in values)
+        numbers = (f"{value:.3f}" if isinstance(value, float) else as_text(value) for value in values)
         settings = (str(result.parameters.get(name, "–")) for name in TABLE_PARAMETERS)
         rows.append((result.name, *settings, result.status, time, memory, *numbers))
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]

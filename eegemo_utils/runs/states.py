@@ -11,11 +11,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from .folders import MARKER
 
@@ -101,7 +104,10 @@ def not_whole(folder: Path, names: set[str], notebook: str) -> str | None:
     if missing:
         there = next(name for name in (RESULT, notebook) if name in names)
         return f"{there} is there, but {missing[0]}, which belongs to a finished run, is not; run it again"
-    return None if is_whole(folder / notebook) else f"{notebook} is cut off; run it again"
+    try:
+        return None if is_whole(folder / notebook) else f"{notebook} is cut off; run it again"
+    except Damaged as error:
+        return str(error)
 
 
 def unfinished(found: State, folder: Path, names: set[str], error: dict[str, object]) -> None:
@@ -119,17 +125,39 @@ def unfinished(found: State, folder: Path, names: set[str], error: dict[str, obj
         found.reason = "begun, and left nothing to read" if names & MARKS else "not run yet"
 
 
+def is_number(value: object) -> bool:
+    """Say whether a value is a finite real number, one that a float can hold; truth values are none."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def no_constant(name: str) -> None:
     """Refuse NaN and infinity, which are no JSON and no result."""
     raise ValueError(f"it holds {name}")
 
 
-def read_json(path: Path) -> dict[str, object]:
-    """Return the JSON object in a file, or raise Damaged."""
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of a run, or raise Damaged: one that cannot be read, or is a folder or a pipe, which never ends."""
     try:
-        found = json.loads(path.read_bytes(), parse_constant=no_constant)
+        if path.exists() and not path.is_file():
+            raise Damaged(f"{path.name} is no regular file; remove it and run it again")
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise Damaged(f"{path.name} cannot be read: {error.strerror}") from error
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Return the JSON object in a file, or raise Damaged."""
+    with opened(path) as file:
+        content = file.read()
+    try:
+        found = json.loads(content, parse_constant=no_constant)
+        if b"\\u" in content:  # halves of a letter, which JSON can spell and no file can hold
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise Damaged(f"{path.name} is damaged, not whole JSON: {reason}; run it again") from error
@@ -147,6 +175,9 @@ def read_result(path: Path) -> dict[str, object]:
     for part in ("metrics", "parameters", "provenance"):
         if not isinstance(found.setdefault(part, {}), dict):
             raise Damaged(f"{path.name}: expected names and values under {part!r}, found {found[part]!r:.40}")
+    for cost in ("seconds", "peak_memory_mb"):
+        if found.get(cost) is not None and not is_number(found[cost]):
+            raise Damaged(f"{path.name}: expected a number under {cost!r}, found {found[cost]!r:.40}; run it again")
     return found
 
 
@@ -155,7 +186,7 @@ def is_whole(notebook: Path) -> bool:
 
     Written with a line for each value, it ends in the one brace that stands at the beginning of a line.
     """
-    with notebook.open("rb") as file:
+    with opened(notebook) as file:
         many_lines = file.read(2) == b"{\n"
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 16))
@@ -166,12 +197,16 @@ def reason_in(notebook: Path) -> tuple[str, int | None]:
     """Return the error that a failed notebook stopped at, in one line, and its cell, In [number]."""
     cell = None
     try:
-        for each in json.loads(notebook.read_bytes())["cells"]:
+        with opened(notebook) as file:
+            cells = json.load(file)["cells"]
+        for each in cells:
             cell = each.get("execution_count") or cell
             for output in each.get("outputs", ()):
                 if output.get("output_type") == "error":
                     return one_line(f"{output.get('ename')}: {output.get('evalue')}"), cell
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Damaged as error:
+        return str(error), None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"{notebook.name} cannot be read: {' '.join(str(error).split())}", None
     return "stopped before its end: out of time, killed or interrupted", cell
 
