@@ -111,9 +111,12 @@ def renew(arguments: argparse.Namespace) -> int:
 
 def positive(text: str) -> float:
     """Return a number of seconds above 0."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not value > 0:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"takes seconds above 0, not {text}")
     return value
 
 
