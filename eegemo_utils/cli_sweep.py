@@ -49,7 +49,7 @@ def sweep(arguments: argparse.Namespace) -> int:
 def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path) -> bool:
     """Run what is left and return whether that was interrupted; with nothing left no worker is started."""
     from .sweep.files import n_runs
-    from .sweep.state import what_changed, write_error, write_sweep
+    from .sweep.state import what_cannot_run, what_changed, write_error, write_sweep
 
     left = sum(outcome.to_run for outcome in outcomes.values())
     for run in runs:
@@ -59,7 +59,8 @@ def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path
         write_sweep(out, Path(arguments.file).stem, runs, outcomes)
     except OSError as error:
         raise ParameterError(f"{out / 'sweep.json'} cannot be written: {error}.") from error
-    print("\n".join([*what_changed(runs, outcomes), f"{n_runs(len(runs))}, {left} to run, in {out}"]), flush=True)
+    told = [*what_cannot_run(runs), *what_changed(runs, outcomes)]
+    print("\n".join([*told, f"{n_runs(len(runs))}, {left} to run, in {out}"]), flush=True)
     if not left:
         return False
     from .cli import interrupt
@@ -151,10 +152,9 @@ def add_sweep(commands: argparse._SubParsersAction, seconds: Callable[[str], flo
 
 def whole(text: str) -> int:
     """Return a whole number above 0."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"takes a whole number above 0, not {text}")
+    return int(text)
 
 
 def gpus(text: str) -> float:

@@ -240,3 +240,8 @@ def test_what_a_spread_is_over_is_said_of_each_score_where_they_differ():
     apart = by_trial.assign(**{"parameters.seed": [2, 2]})
     (row,) = figure.rows_of(audit(pd.concat([published, apart])))
     assert start.spread_over(row) == "as published: 2 seeds; trials left out: the mean of 2 runs of one seed"
+
+
+def test_a_folder_that_cannot_be_made_is_named_as_it_was_given(runs, capsys):
+    assert cli.main(["report", str(runs), "--out", "/proc/x"]) == 2
+    assert "/proc/x cannot be made" in capsys.readouterr().err

@@ -139,3 +139,25 @@ def test_a_run_that_another_worker_finished_is_not_repeated(notebook, tmp_path, 
     assert work.attempt(task).seconds == 7.5 and not started
     for changed in ({"seed": 2}, {"seed": 1, "epochs": 5}):
         assert work.attempt(task | {"parameters": changed}).status == "done" and started.pop()
+
+
+def test_what_cannot_run_is_told_before_the_others_start(sweep, capsys):
+    with pytest.raises(TypeError):  # no engine here: the first thing after the list
+        sweep(grid={"seed": [1, 10], "epochs": [1, 2]})
+    said = ("cannot run: tiny-seed=10-epochs=1 and 1 more: Parameter 'seed' is 10, but it takes a whole number from 0 "
+            "to 9")
+    assert capsys.readouterr().out.splitlines()[0].startswith(said)
+
+
+def test_a_parameter_of_the_command_line_that_the_sweep_varies(sweep):
+    code, _, stderr = sweep("--dry-run", "-p", "seed", 3, grid={"seed": [1, 2]})
+    assert code == 2 and "-p seed: the sweep file sweep.yaml varies it. Leave -p seed out, or set it there" in stderr
+
+
+@pytest.mark.parametrize(("option", "value", "said"), [
+    ("--workers", "0", "takes a whole number above 0, not 0"), ("--workers", "two", "above 0, not two"),
+    ("--time-limit", "0", "takes seconds above 0, not 0"), ("--time-limit", "1h", "takes seconds above 0, not 1h")])
+def test_numbers_of_the_command_line_say_what_they_take(sweep, capsys, option, value, said):
+    with pytest.raises(SystemExit):
+        sweep("--dry-run", option, value)
+    assert said in capsys.readouterr().err

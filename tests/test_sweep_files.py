@@ -143,7 +143,7 @@ def test_settings_parameters_command_line(sweep, tmp_path):
     assert [(run.name, run.parameters) for run in runs] == [
         ("tiny-a", {"rate": 0.2, "seed": 6, "dataset": "dreamer"}),
         ("tiny-b", {"rate": 0.3, "seed": 6, "dataset": "dreamer"})]
-    with pytest.raises(ParameterError, match="seed: given, but"):
+    with pytest.raises(ParameterError, match="-p seed: the sweep file .* varies it"):
         sweep(grid={"seed": [0, 1]}, given={"seed": "3"})
 
 

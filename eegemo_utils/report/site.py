@@ -81,6 +81,7 @@ def build_site(root: str | Path, out: str | Path, progress: Callable[[str], None
     refuse_foreign(out)
     collection = collect(root)
     site = Site(out / "index.html", collection.table, list(collection.problems), collection.remarks)
+    make_folder(out)
     make_folder(out / "pages")
     (out / MARKER).touch()
     pages = run_pages(site, root, out / "pages", progress)

@@ -147,7 +147,10 @@ def block_runs(grid: Grid, given: dict[str, object]) -> Iterator[tuple[Run, str]
             for varied, place in grid.combinations(source, fixed, labels, limits):
                 clash = sorted(set(varied) & set(given))
                 if clash:
-                    raise ParameterError(f"{', '.join(clash)}: given, but the sweep file {grid.path} varies it.")
+                    name = clash[0]
+                    raise ParameterError(
+                        f"-p {name}: the sweep file {grid.path} varies it. Leave -p {name} out, or set it there."
+                    )
                 base = "-".join(str(label) for label in labels.values() if label)
                 yield typed(Run(base, source, fixed | varied, tuple(varied)), limits), place
 

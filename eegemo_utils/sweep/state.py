@@ -109,6 +109,16 @@ def shown(name: str, values: Mapping[str, object]) -> str:
     return repr(values[name]) if name in values else "none"
 
 
+def what_cannot_run(runs: Sequence[Run]) -> list[str]:
+    """Return a line for each problem for which runs cannot start."""
+    having: dict[str, list[str]] = {}
+    for run in runs:
+        if run.problem:
+            having.setdefault(run.problem, []).append(run.name)
+    return [f"cannot run: {first}{f' and {len(more)} more' * bool(more)}: {why}"
+            for why, (first, *more) in having.items()]
+
+
 def what_changed(runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> list[str]:
     """Return a line for each reason for which finished runs are run again."""
     reasons: Counter[str] = Counter()
