@@ -185,3 +185,30 @@ def test_workers_see_their_gpus_only(sweep, tmp_path, monkeypatch):
     with engines.local(2, None, 1) as engine:
         seen = engine.client.run(lambda: __import__("os").environ["CUDA_VISIBLE_DEVICES"])
     assert sorted(seen.values()) == ["4", "5"]
+
+
+INTERRUPTED = """import asyncio, os, signal
+from eegemo_utils.sweep import engines
+
+class Slow(engines.Nanny):
+    async def start_unsafe(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(1)
+        return await super().start_unsafe()
+
+engines.Nanny = Slow
+if __name__ == "__main__":
+    try:
+        with engines.local(2, 2):
+            print("ready")
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_workers_that_are_interrupted_while_they_start_end_in_silence(tmp_path):
+    (tmp_path / "early.py").write_text(INTERRUPTED)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "early.py"], cwd=tmp_path, env=environment, capture_output=True, text=True,
+                           timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import dask
 import psutil
-from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed import Client, Nanny, Scheduler, SpecCluster, Status
 
 from ..notebooks import ParameterError
 from .work import DEATHS
@@ -62,6 +62,17 @@ class Engine:
     resources: dict[str, float]
     is_local: bool = False
     renew: Callable[[], object] = lambda: None
+
+
+class Cluster(SpecCluster):
+    """Processes here, which may be ended while they start."""
+
+    async def _close(self) -> None:
+        """End all of them; then Dask insists that none was still to be started, as one is after an early Ctrl-C."""
+        try:
+            await super()._close()
+        except AssertionError:
+            self.status = Status.closed
 
 
 def cores() -> int:
@@ -149,7 +160,7 @@ def local(n_runs: int, workers: int | None = None, gpus_per_run: float | None = 
         nannies = {i: {"cls": Nanny, "options": options | names.get(i, {})} for i in range(count)}
         address = {"host": "127.0.0.1", "port": 0, "dashboard": True, "dashboard_address": "127.0.0.1:8787"}
         scheduler = {"cls": Scheduler, "options": address}
-        with quiet_warnings(), SpecCluster(nannies, scheduler, silence_logs=logging.CRITICAL) as cluster:
+        with quiet_warnings(), Cluster(nannies, scheduler, silence_logs=logging.CRITICAL) as cluster:
             with Client(cluster) as client:
                 on = f" on {', '.join(slots)}" if slots[0] else ""
                 where = f"{count} worker{'s' * (count > 1)}{on}, {environment[THREADS[0]]} threads each"
