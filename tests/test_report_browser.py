@@ -185,3 +185,32 @@ def test_without_scripts_it_is_a_plain_table(browser, site):
     page.goto(site.as_uri())
     assert not page.locator(".controls").is_visible() and page.get_by_text("gru 0").first.is_visible()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Four seeds under two protocols, whose difference is tested, and a run with a long reason."""
+    folder = tmp_path_factory.mktemp("compared")
+    for seed in range(4):
+        for protocol, mean in (("published", 0.9), ("by_trial", 0.5)):
+            metrics = {f"accuracy_{protocol}": mean + seed / 50, "accuracy_network_without_extras": mean - seed / 30}
+            made_runs.finished(folder / f"{protocol}-{seed}", "multitask_cnn", metrics, made_runs.executed(), seed=seed,
+                               protocol=protocol, dataset="deap")
+    reason = "In [4], section 'Training': the cell raised ValueError: no such electrode, " + "x" * 60
+    made_runs.failed(folder / "multitask_cnn-seed=7-protocol=by_trial",
+                     error={"cell": 3, "error": reason, "kind": "raised", "attempts": 3})
+    return build_site(folder, folder / "site", lambda line: None).start
+
+
+@pytest.mark.parametrize("width", [400, 1300])
+def test_comparisons_and_reasons_are_seen_without_scrolling_sideways(browser, compared, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(compared.as_uri())
+    assert outside(page, "#comparisons", width) == [] and outside(page, "#troubles", width) == []
+    row = page.locator("#comparisons tbody tr").first
+    for text in ("multitask_cnn", "as published", "trials left out", "+0.400", "4 seeds", "0.125", "0.25"):
+        assert row.locator(f"text={text} >> visible=true").count() >= 1, text
+    row = page.locator("#troubles tbody tr").first
+    for text in ("no such electrode", "In [3]", "failed", "3"):
+        assert text in row.inner_text().replace("\xa0", " "), text
+    page.close()
