@@ -39,7 +39,8 @@ def test_rows_are_compared_run_by_run(gmss):
 
 def test_one_run_is_told_apart_from_nothing(gmss):
     table = gmss.beside_row({"all": scored([0.5]), "none": scored([0.9])}, "all", ["a"])
-    assert table.low.isna().all() and "cannot be said" in gmss.what_differs(table, "all", 1)
+    assert table.low.isna().all() and table.reading.isna().all()
+    assert "cannot be said" in gmss.what_differs(table, "all", 1)
 
 
 def test_networks_that_answer_one_class_are_counted(gmss):
