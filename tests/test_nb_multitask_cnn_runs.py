@@ -215,6 +215,7 @@ def test_the_audit_says_what_a_reader_may_trip_over(nb):
                         index=["accuracy", "low", "high"]).T
     words = nb.audit_words(bars, 0.55, 3, 36)
     assert "3 people, 36 trials, and the intervals overlap" in words
+    assert "Few trials a person" in words and "Few" not in nb.audit_words(bars + 0.1, 0.55, 3, 36)
     assert "Under chance: by_trial." in words and "Under the majority line: by_trial, by_subject." in words
     assert "do not overlap" in nb.audit_words(bars.assign(low=[0.8, 0.3, 0.61]), 0.55, 3, 36)
     assert nb.audit_words(bars.loc[["published"]], 0.55, 3, 36).startswith("No bar")
