@@ -191,6 +191,14 @@ def test_too_many_folds_are_refused_in_the_notebook_s_own_words(nb, protocol):
     assert "val_fraction" not in str(caught.value) and "n_splits" not in str(caught.value)
 
 
+def test_a_class_rarer_than_the_folds_is_refused_without_a_warning(nb, recwarn):
+    cohort = small_cohort(nb)
+    table = cohort.table.assign(label=(np.arange(len(cohort.table)) < 4).astype(int))
+    with pytest.raises(nb.TooSmall, match="published"):
+        nb.make_folds(replace(cohort, table=table), "published", 5, nb.RECIPES["corrected"], 0)
+    assert not recwarn.list
+
+
 def test_bars_without_folds_are_named_before_anything_is_trained(nb):
     cohort = small_cohort(nb, n_people=1, n_trials=12)
     made, said = nb.possible_folds(nb.audit_jobs(cohort, 0), 3, nb.RECIPES["corrected"], 0)
