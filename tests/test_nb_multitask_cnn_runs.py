@@ -237,3 +237,11 @@ def test_a_gain_by_choosing_is_counted_in_answers(nb, low, words):
 
 def test_long_lists_say_how_much_is_cut(nb):
     assert nb.shortened(["a", "b"], 2) == ["a", "b"] and nb.shortened(["a", "b", "c"], 1) == ["a", "... and 2 more"]
+
+
+def test_too_few_trials_for_labels_without_meaning_leave_those_bars_out(nb, capsys):
+    cohort = small_cohort(nb, n_people=1, n_trials=2)  # each order keeps both labels or exchanges them
+    y = torch.as_tensor(np.repeat([0, 1], 12)[:, None].repeat(2, axis=1))
+    jobs = nb.audit_jobs(replace(cohort, y=y, table=cohort.table.assign(label=y[:, 1].numpy())), 0)
+    assert list(jobs) == ["published", "by_trial", "by_subject"]
+    assert "left out, labels without meaning: 2 trials are too few" in capsys.readouterr().out
