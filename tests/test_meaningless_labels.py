@@ -70,3 +70,28 @@ def test_what_cannot_be_is_said(table):
     small = table.assign(trial=table.trial.where(table.trial < 2, 1))
     with pytest.raises(ValueError, match="none gave every training part all 2 classes"):
         meaningless_labels(small, np.where(small.trial == 0, "a", "b"), within=["trial"], folds=[lonely])
+
+
+def pairs(n_people):
+    """A rest and a task for each person, four windows each."""
+    rows = [(person, trial) for person in range(n_people) for trial in "rt" for _ in range(4)]
+    return pd.DataFrame(rows, columns=["subject", "trial"])
+
+
+def test_two_trials_a_person_are_neither_all_kept_nor_all_exchanged():
+    few = pairs(4)
+    for seed in range(40):
+        drawn = meaningless_labels(few, few.trial.to_numpy(), seed, within=["subject"])
+        assert (drawn == few.trial).mean() == 0.5, "with 1 or 3 of 4 people as they were, the truth can be learned"
+
+
+def test_labels_that_cannot_lose_their_meaning_are_refused():
+    for n_people, within in ((1, ["subject"]), (1, [])):
+        one = pairs(n_people)
+        with pytest.raises(ValueError, match=r"2 trials are too few .* within 0.25 of the 0.50"):
+            meaningless_labels(one, one.trial.to_numpy(), 0, within=within)
+
+
+def test_labels_that_have_no_other_order_are_returned():
+    same = pairs(3).assign(label="x")
+    assert (meaningless_labels(same, same.label.to_numpy(), 0) == "x").all()

@@ -186,6 +186,8 @@ def test_noise_by_window_is_found_and_by_trial_is_not(nb):
     assert found["as coded", "by window"] > 0.88 > found["fixed", "by window"] > 0.74
     assert abs(found["none", "by window"] - 0.5) < 0.07
     assert all(abs(found[name, "by trial"] - 0.5) < 0.15 for name in made)
+    known = found.xs("which trial, by window", level="split")
+    assert known["none"] < 0.06 and min(known["fixed"], known["as coded"]) > 0.95  # chance: 1 in 40
 
 
 def test_pink_noise_falls_as_one_over_f(nb):
@@ -227,6 +229,8 @@ def test_other_datasets_come_as_maps(nb, tmp_path, name, options, n_planes):
     assert baseline == {"dreamer": "own", "eegmat": "none"}[name]
     maps = features.electrode_maps(trials, nb.BANDS[31], 0.5, baseline=baseline)
     assert (np.abs(maps.X[0, 0]) > 0).sum() == n_planes
+    each = maps.table.groupby(["subject", "session", "trial"], sort=False).size()
+    assert nb.windows_a_trial(trials).tolist() == each.tolist()
     labels = nb.classes(trials.table, name)
     assert list(labels) == {"dreamer": ["valence", "arousal"], "eegmat": ["arithmetic"]}[name]
     assert set(np.unique(labels)) <= {0, 1}

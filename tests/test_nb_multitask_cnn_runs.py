@@ -162,7 +162,8 @@ def test_all_bars_of_the_audit_are_over_the_same_folds(nb, recipe, n_tested):
     cohort, flags = small_cohort(nb, n_trials=12, n_windows=4), nb.RECIPES[recipe]
     tested = []
     for each in (cohort, nb.without_meaning(cohort, 0)):
-        made = nb.audited(each, "published", 3, flags, small_plan(nb, epochs=1), "x")
+        folds = nb.make_folds(each, "published", 3, flags, 0)
+        made = nb.audited(each, folds, flags, small_plan(nb, epochs=1), "x")
         tested.append(made.predicted[:, 0] >= 0)
     folds = nb.make_folds(cohort, "published", 3, flags, 0)[-n_tested:]
     assert [rows.sum() for rows in tested] == [sum(len(fold.test) for fold in folds)] * 2
@@ -180,3 +181,67 @@ def test_a_person_with_one_class_gets_f1_and_guessing(nb):
     assert alone.loc["s1, valence"].to_dict() == pytest.approx(
         {"accuracy": 0.75, "macro F1": (2 * 0.75 / 1.75) / 2, "chance": 0.5, "constant answer": 1.0})
     assert nb.one_class_people(given(nb, small_cohort(nb), np.ones(y.shape, bool))).empty
+
+
+@pytest.mark.parametrize("protocol", ["published", "by_trial", "by_subject"])
+def test_too_many_folds_are_refused_in_the_notebook_s_own_words(nb, protocol):
+    cohort = small_cohort(nb, n_people=1 if protocol == "by_subject" else 2, n_trials=4, n_windows=2)
+    with pytest.raises(nb.TooSmall, match=f"{protocol} .* n_folds 9: . people, . trials.*Lower n_folds") as caught:
+        nb.make_folds(cohort, protocol, 9, nb.RECIPES["corrected"], 0)
+    assert "val_fraction" not in str(caught.value) and "n_splits" not in str(caught.value)
+
+
+def test_a_class_rarer_than_the_folds_is_refused_without_a_warning(nb, recwarn):
+    cohort = small_cohort(nb)
+    table = cohort.table.assign(label=(np.arange(len(cohort.table)) < 4).astype(int))
+    with pytest.raises(nb.TooSmall, match="published"):
+        nb.make_folds(replace(cohort, table=table), "published", 5, nb.RECIPES["corrected"], 0)
+    assert not recwarn.list
+
+
+def test_bars_without_folds_are_named_before_anything_is_trained(nb):
+    cohort = small_cohort(nb, n_people=1, n_trials=12)
+    made, said = nb.possible_folds(nb.audit_jobs(cohort, 0), 3, nb.RECIPES["corrected"], 0)
+    kinds = ["published", "by_trial"]
+    assert list(made) == [*kinds, *(f"labels without\nmeaning, {kind}" for kind in kinds)]
+    assert len(said) == 1 and said[0].startswith("left out, by_subject: protocol by_subject")
+
+
+@pytest.mark.parametrize("case, reason", [
+    (("theta_baseline", "published", "none", 2, 1), "no baseline"),
+    (("last_weights", "published", "own", 1, 1), "only target"),
+    (("test_selects", "by_trial", "own", 2, 1), "validation rows"),
+    (("six_windows", "published", "own", 2, 6), "6 already"),
+])
+def test_a_flag_without_effect_is_named(nb, case, reason):
+    assert reason in nb.without_effect(*case)
+    assert nb.without_effect(case[0], "published", "own", 2, 1) == ""
+
+
+def test_the_audit_says_what_a_reader_may_trip_over(nb):
+    bars = pd.DataFrame({"published": [0.9, 0.8, 0.95], "by_trial": [0.45, 0.3, 0.6], "by_subject": [0.52, 0.4, 0.65]},
+                        index=["accuracy", "low", "high"]).T
+    words = nb.audit_words(bars, 0.55, 3, 36)
+    assert "3 people, 36 trials, and the intervals overlap" in words
+    assert "Few trials a person" in words and "Few" not in nb.audit_words(bars + 0.1, 0.55, 3, 36)
+    assert "Under chance: by_trial." in words and "Under the majority line: by_trial, by_subject." in words
+    assert "do not overlap" in nb.audit_words(bars.assign(low=[0.8, 0.3, 0.61]), 0.55, 3, 36)
+    assert nb.audit_words(bars.loc[["published"]], 0.55, 3, 36).startswith("No bar")
+
+
+@pytest.mark.parametrize("low, words", [(-0.01, "nothing"), (0.005, "more than chance")])
+def test_a_gain_by_choosing_is_counted_in_answers(nb, low, words):
+    said = nb.selection_words({"gap": 0.01, "low": low, "high": 0.02, "n_rows": 200}, 2)
+    assert "**+4** right answers of 400" in said and words in said
+
+
+def test_long_lists_say_how_much_is_cut(nb):
+    assert nb.shortened(["a", "b"], 2) == ["a", "b"] and nb.shortened(["a", "b", "c"], 1) == ["a", "... and 2 more"]
+
+
+def test_too_few_trials_for_labels_without_meaning_leave_those_bars_out(nb, capsys):
+    cohort = small_cohort(nb, n_people=1, n_trials=2)  # each order keeps both labels or exchanges them
+    y = torch.as_tensor(np.repeat([0, 1], 12)[:, None].repeat(2, axis=1))
+    jobs = nb.audit_jobs(replace(cohort, y=y, table=cohort.table.assign(label=y[:, 1].numpy())), 0)
+    assert list(jobs) == ["published", "by_trial", "by_subject"]
+    assert "left out, labels without meaning: 2 trials are too few" in capsys.readouterr().out

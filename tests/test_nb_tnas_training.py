@@ -152,3 +152,34 @@ def test_trials_are_recognised_by_window_and_not_by_trial(tnas):
         score[protocol] = np.mean([test(full).accuracy[0] for test in tests])
     assert score["published"] > 90
     assert abs(score["by_trial"] - 50) < 2.6 * 50 / np.sqrt(3 * 16)  # 48 labels were guessed
+
+
+def test_dropout_grows_with_the_width_and_is_off_in_validation(tnas, easy, monkeypatch):
+    exp = experiment(tnas, *easy, dropout=0.5)
+    engine = tnas.StackEngine(tnas.Supernet(exp.space, 4, 16, 2, [0]), exp, [0], tnas.uniform,
+                              tnas.fixed_panel(exp.space))
+    run, seen = tnas.run_net, []
+    monkeypatch.setattr(tnas, "run_net", lambda w, x, net, drop, *more: seen.append((net.embed, drop)) or
+                        run(w, x, net, drop, *more))
+    rows = torch.arange(16)[None]
+    for training_now in (True, False):
+        engine.train(training_now)
+        seen.clear()
+        for _ in range(12):
+            engine([0], rows)
+        assert {embed for embed, _ in seen} == {6, 12}
+        assert all(drop == (0.5 * embed / 12 if training_now else 0) for embed, drop in seen)
+
+
+def test_attention_of_the_class_token_goes_with_the_electrodes(tnas, easy):
+    exp = experiment(tnas, *easy)
+    stack, order = tnas.Supernet(exp.space, 4, 16, 2, [0]).requires_grad_(False), torch.tensor([2, 0, 3, 1])
+    weights = stack.weights()
+    position = torch.randn(weights["stem"]["position"].shape, generator=torch.Generator().manual_seed(0))
+    net = tnas.decode(exp.space, exp.space.cards - 1)
+    here = tnas.class_attention(weights | {"stem": weights["stem"] | {"position": position}}, exp.X[:5], net)
+    moved = torch.cat([position[:, :1], position[:, 1:][:, order]], dim=1)
+    there = tnas.class_attention(weights | {"stem": weights["stem"] | {"position": moved}}, exp.X[:5, order], net)
+    assert here.shape == (4,) and 0 < here.sum() < 1, "the rest is on the class token itself"
+    np.testing.assert_allclose(there, here[order.numpy()], rtol=1e-5)
+    assert np.ptp(here) > 1e-3 * here.mean(), "electrodes differ, or nothing was compared"
