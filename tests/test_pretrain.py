@@ -15,6 +15,7 @@ from corpora import FIVE, THREE, make_corpus
 from pretraining_process import KILLED_AT, MASKED, TOKENIZER, both_stages
 
 from eegemo_utils import corpus
+from eegemo_utils.corpus.channels import labram_name
 from eegemo_utils.notebooks import load_definitions
 from eegemo_utils.pretrain import Settings, pretrain, training
 from eegemo_utils.pretrain.__main__ import command_line, main
@@ -143,6 +144,9 @@ def test_corpus_and_notebook_have_the_same_table_of_channels():
     rows = load_definitions("labram").ROW_OF
     assert {name: row for name, row in rows.items() if row <= 128} == {
         name.upper(): row for row, name in enumerate(corpus.LABRAM_CHANNELS, 1)}
+    bare_name = load_definitions("labram").bare_name
+    for name in ("EEG Fp1-REF", "t3", "EEG T3-LE", "C3-A2", "Cz-AVG", "O1-M1", "FP1-F7"):
+        assert bare_name(name) == labram_name(name)
 
 
 # ---- two processes ----
