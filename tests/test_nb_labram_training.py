@@ -10,7 +10,7 @@ import torch
 import yaml
 from sklearn import metrics
 
-from eegemo_utils import datasets, splits
+from eegemo_utils import corpus, datasets, splits
 from eegemo_utils.datasets import tuev
 from eegemo_utils.notebooks import notebook_path, read_parameters
 
@@ -36,7 +36,7 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     labram.check_windows(torch.from_numpy(windows.X), names)
     rows = labram.channel_rows(tuple(names))
     assert len(set(rows)) == len(names)
-    if name in ("tuab", "tuev"):
+    if name in ("tuab", "tuev", "eegmat"):
         assert {89, 90, 91, 92} <= set(rows)  # T3 to T6 have rows of their own
     if task.kind == "regression":
         assert y.shape == (len(windows), 12) and 0.05 < np.abs(y).max() < 2
@@ -52,6 +52,18 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     if name == "mobi":
         at = windows.table["start_s"].to_numpy()
         assert at[fold.train].max() + 2 <= 20 and at[fold.val].min() >= 20 and at[fold.test].min() >= 30
+
+
+@pytest.mark.parametrize("name", ["eegmat", "faced"])
+def test_a_corpus_and_the_notebook_train_the_same_rows(labram, name, tmp_path):
+    datasets.simulate(name, tmp_path / "files", **SMALL[name][0])
+    info = datasets.load(name, tmp_path / "files").info
+    stored = labram.names_of(name, info)
+    if name == "eegmat":  # the others are no folder of EEG files
+        corpus.build(tmp_path / "files", tmp_path / "corpus", progress=False)
+        (stored,) = corpus.open(tmp_path / "corpus").montages
+    assert set(labram.channel_rows(tuple(stored))) == set(labram.channel_rows(tuple(labram.names_of(name, info))))
+    assert ("T3" in stored) == (name == "eegmat")
 
 
 def test_tuev_is_filtered_before_its_events_are_cut(labram, tmp_path):
@@ -234,3 +246,20 @@ def test_settings_name_the_papers_rows(labram):
         assert values.keys() <= defaults.keys(), name
         if name not in ("eegmat",):
             assert values["window_seconds"] <= labram.MAX_PATCHES and values["n_codes"] == 8192
+
+
+def test_seeds_stand_beside_their_mean(labram):
+    one = pd.DataFrame({"auroc": [0.5]})
+    assert labram.with_spread(one, [3]).index.tolist() == ["seed 3"]
+    found = labram.with_spread(pd.DataFrame({"auroc": [0.5, 0.7]}), [3, 4])["auroc"]
+    assert found.index.tolist() == ["seed 3", "seed 4", "mean", "std"]
+    np.testing.assert_allclose(found, [0.5, 0.7, 0.6, 0.02**0.5])
+
+
+def test_what_the_bars_of_the_audit_cannot_tell_is_said(labram):
+    table = pd.DataFrame([(s, 1, t) for s in "abc" for t in (1, 2)], columns=["subject", "session", "trial"])
+    assert labram.what_to_mind(table, 0.5, 0.5) == []
+    (line,) = labram.what_to_mind(table[table.trial == 1], 0.5, 0.5)
+    assert line.startswith("Each of the 3 people has one recording")
+    (line,) = labram.what_to_mind(table, 0.5, 0.746)
+    assert line.startswith("74.6% of the published test windows")

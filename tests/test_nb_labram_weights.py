@@ -1,6 +1,7 @@
 """Definitions of notebooks/labram.ipynb: weights in and out, recordings in, two processes with one codebook."""
 
 import argparse
+import hashlib
 import json
 import warnings
 
@@ -84,6 +85,7 @@ def test_files_that_cannot_be_used(labram, small, released, tmp_path):
             load(file, **options)
 
     refused(tmp_path / "none.pth", "no such file")
+    refused(tmp_path, "a folder; give the file in it")
     refused(path, "expected 12 layers of width 200, found 2", size="base")
     refused(path, "found 2 of width 100", labram.LaBraM.from_checkpoint, size="huge")
     refused(path, "no encoder.cls_token", labram.Tokenizer.from_checkpoint)
@@ -108,6 +110,28 @@ def test_files_that_cannot_be_used(labram, small, released, tmp_path):
     refused(own, "own.json: no such file")
 
 
+def test_weights_that_are_given_are_looked_at_first(labram, small, released, tmp_path):
+    path, model = released
+    assert labram.given_weights("model_weights", "") == (None, "")
+    found, digest = labram.given_weights("model_weights", str(path))
+    assert found == path and digest == f"checkpoint.pth, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+    with pytest.raises(labram.CheckpointError, match="^tokenizer_weights: .*none.pth: no such file"):
+        labram.given_weights("tokenizer_weights", str(tmp_path / "none.pth"))
+    with pytest.raises(labram.CheckpointError, match="a folder"):
+        labram.given_weights("model_weights", str(tmp_path))
+    own = labram.save_weights(labram.LaBraM(small, 3), tmp_path / "own")
+    for file in (path, own):
+        labram.check_model_size(file, "tiny")
+        with pytest.raises(labram.CheckpointError, match="holds a tiny model, model_size is base: set"):
+            labram.check_model_size(file, "base")
+        with pytest.raises(labram.CheckpointError, match="expected 12 layers of width 200, found 2 of width 100"):
+            labram.start_model("file", "base", 3, file)
+        assert len(labram.start_model("file", "tiny", 3, file).head.weight) == 3
+    tokenizer = labram.save_weights(labram.Tokenizer(small, 30, 8, 1, from_data=False), tmp_path / "tokenizer")
+    with pytest.raises(labram.CheckpointError, match="a tokenizer belongs to tokenizer_weights"):
+        labram.check_model_size(tokenizer, "tiny")
+
+
 @pytest.mark.parametrize("sfreq", [128.0, 200.0, 500.0])
 def test_features_of_any_recording(labram, small, sfreq, capsys):
     names = ["Fp1", "Cz", "EEG O2-REF", "ECG", "EEG Fp1-LE"]
@@ -122,6 +146,12 @@ def test_features_of_any_recording(labram, small, sfreq, capsys):
     assert capsys.readouterr().out == "left out: ECG, EEG Fp1-LE\n"
     with pytest.raises(labram.WindowError, match="less than a window of 4 s"):
         labram.features_of_recording(raw.copy().crop(0, 2), model)
+    for seconds in (2.5, 0):
+        with pytest.raises(labram.WindowError, match=f"whole number of at least 1, found {seconds}"):
+            labram.features_of_recording(raw, model, seconds=seconds)
+    for mains_hz in (0, 500):
+        with pytest.raises(labram.WindowError, match=f"mains_hz must be 50 or 60, found {mains_hz}"):
+            labram.features_of_recording(raw, model, mains_hz=mains_hz)
     with pytest.raises(labram.ChannelError, match="ECG"):
         labram.features_of_recording(raw.copy().pick(["ECG"]), model)
 

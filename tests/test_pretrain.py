@@ -15,6 +15,7 @@ from corpora import FIVE, THREE, make_corpus
 from pretraining_process import KILLED_AT, MASKED, TOKENIZER, both_stages
 
 from eegemo_utils import corpus
+from eegemo_utils.corpus.channels import labram_name
 from eegemo_utils.notebooks import load_definitions
 from eegemo_utils.pretrain import Settings, pretrain, training
 from eegemo_utils.pretrain.__main__ import command_line, main
@@ -143,6 +144,9 @@ def test_corpus_and_notebook_have_the_same_table_of_channels():
     rows = load_definitions("labram").ROW_OF
     assert {name: row for name, row in rows.items() if row <= 128} == {
         name.upper(): row for row, name in enumerate(corpus.LABRAM_CHANNELS, 1)}
+    bare_name = load_definitions("labram").bare_name
+    for name in ("EEG Fp1-REF", "t3", "EEG T3-LE", "C3-A2", "Cz-AVG", "O1-M1", "FP1-F7"):
+        assert bare_name(name) == labram_name(name)
 
 
 # ---- two processes ----
@@ -176,6 +180,8 @@ def test_a_killed_process_costs_nothing_but_time(two):
 @pytest.mark.parametrize("change, message", [
     ({"size": "small"}, "size must be one of tiny"), ({"epochs": 0}, "epochs must be a whole number of at least 1"),
     ({"mask_ratio": 1.0}, "mask_ratio between 0 and 1"), ({"stage": "both"}, "stage must be one of"),
+    ({"n_codes": 16}, "n_codes: for the tokenizer stage only, this is the masked stage"),
+    ({"stage": "tokenizer", "mask_ratio": 0.4, "symmetric": False}, "mask_ratio, symmetric: for the masked stage only"),
     ({"stage": "tokenizer", "micro_batch": 2}, "micro_batch is for the masked stage")])
 def test_impossible_settings_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
@@ -206,8 +212,22 @@ def test_the_command_trains(place, tmp_path, capfd):
                  "warmup_epochs", "device"):
         words += [f"--{name.replace('_', '-')}", str(TOKENIZER[name])]
     assert main(words) == 0 and main([*words, "--checkpoint-every", "1", "--max-steps", "3"]) == 0
-    assert "goes on after step 2" in "".join(capfd.readouterr())
-    assert len(pd.read_csv(tmp_path / "out" / "history.csv")) == 3
+    told = "".join(capfd.readouterr())
+    assert "goes on after step 2" in told and "stopped after step 3 of" in told and "no weights were written" in told
+    history = pd.read_csv(tmp_path / "out" / "history.csv")
+    assert len(history) == 3
+    assert main([*words, "--max-steps", "1000"]) == 0
+    told, history = "".join(capfd.readouterr()), pd.read_csv(tmp_path / "out" / "history.csv")
+    assert f"epoch 2 of 2: loss {history.loc[history.epoch == 2, 'loss'].mean():.4f}" in told
+    assert f"wrote {tmp_path / 'out' / 'tokenizer.safetensors'}" in told and "stopped" not in told
+
+
+def test_help_lists_what_can_be_chosen(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    for choices in ("{tiny,base,large,huge}", "{corrected,official}", "{float32,bf16}"):
+        assert choices in told
 
 
 def test_options_are_the_settings():

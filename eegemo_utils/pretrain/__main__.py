@@ -8,7 +8,7 @@ from dataclasses import fields
 from eegemo_utils import corpus
 from eegemo_utils.notebooks import NotebookError
 from eegemo_utils.pretrain import pretrain
-from eegemo_utils.pretrain.settings import PLANS, Settings
+from eegemo_utils.pretrain.settings import CHOICES, OF_ONE_STAGE, PLANS, Settings
 from eegemo_utils.pretrain.together import process_group
 
 KINDS = {"int": int, "int | None": int, "float": float, "float | None": float, "str": str}
@@ -24,12 +24,15 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--tokenizer", help="weights of the trained tokenizer, for the masked stage")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--hours", type=float, help="use so many hours of the corpus only, drawn by --random-state")
-    parser.add_argument("--not-symmetric", dest="symmetric", action="store_false", help="Table 9 of the paper")
+    parser.add_argument("--not-symmetric", dest="symmetric", action="store_false",
+                        help="masked stage; Table 9 of the paper")
     for field in fields(Settings):
         if field.name not in ("stage", "symmetric"):
             flag = "--" + field.name.replace("_", "-")
             default = "as in the paper, or none" if field.default is None else field.default
-            parser.add_argument(flag, type=KINDS[field.type], default=field.default, help=f"default: {default}")
+            stage = [f"{stage} stage; " for stage, names in OF_ONE_STAGE.items() if field.name in names]
+            parser.add_argument(flag, type=KINDS[field.type], default=field.default, choices=CHOICES.get(field.name),
+                                help=f"{''.join(stage)}default: {default}")
     return parser
 
 

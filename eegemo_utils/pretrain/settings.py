@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 PLANS = {"tokenizer": "tokenizer", "masked": "pretraining"}  # stage: its plan in the notebook
 NOT_COMPARED = ("micro_batch", "checkpoint_every", "max_steps")  # may change when a training goes on
-SIZES = ("tiny", "base", "large", "huge")
+CHOICES = {"size": ("tiny", "base", "large", "huge"), "recipe": ("corrected", "official"),
+           "precision": ("float32", "bf16")}
+OF_ONE_STAGE = {"tokenizer": ("n_codes", "code_dim", "n_decoder_layers"), "masked": ("mask_ratio", "symmetric")}
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,7 @@ class Settings:
     max_steps: int | None = None
 
     def __post_init__(self):
-        for name, known in (("stage", tuple(PLANS)), ("size", SIZES), ("recipe", ("corrected", "official")),
-                            ("precision", ("float32", "bf16"))):
+        for name, known in {"stage": tuple(PLANS), **CHOICES}.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}")
         least = {"batch_size": 1, "micro_batch": 1, "epochs": 1, "warmup_epochs": 0, "stride_seconds": 1, "n_codes": 2,
@@ -86,6 +87,11 @@ class Settings:
         if self.micro_batch is not None and self.stage == "tokenizer":
             raise ValueError("micro_batch is for the masked stage: the tokenizer's codebook moves once a batch, and "
                              "would move once a part. Use more processes, or a smaller batch_size.")
+        for stage, names in OF_ONE_STAGE.items():
+            strange = [one.name for one in fields(self) if one.name in names and getattr(self, one.name) != one.default]
+            if strange and stage != self.stage:
+                raise ValueError(f"{', '.join(strange)}: for the {stage} stage only, this is the {self.stage} stage. "
+                                 f"Leave it out.")
 
     @property
     def compared(self) -> dict[str, object]:

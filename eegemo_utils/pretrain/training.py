@@ -50,7 +50,7 @@ def pretrain(stage: str, corpus: Corpus, out=None, *, tokenizer=None, device: st
     device : str
         See `eegemo_utils.training.choose_device`.
     progress : bool
-        Show a bar.
+        Show a bar, and say what each epoch has come to and what was written.
     **settings
         See `Settings`.
 
@@ -115,16 +115,29 @@ class _Training:
                 self._step(x, channels, step)
                 step += 1
                 bar.update()
-                last = step == self.n_steps
-                if last or step % LOOK_EVERY == 0 or step % self.settings.checkpoint_every == 0:
+                last, whole = step == self.n_steps, step % len(self.batches) == 0
+                if last or whole or step % LOOK_EVERY == 0 or step % self.settings.checkpoint_every == 0:
                     bar.set_postfix(loss=f"{self._look():.4f}")
+                if whole:
+                    self._tell(f"epoch {step // len(self.batches)} of {self.plan.epochs}: loss {self._mean_loss():.4f}")
                 if last or step % self.settings.checkpoint_every == 0:
                     self._keep(step)
                 if last:
                     break
-        if self.place.first and self.folder.path is not None and step == len(self.rates):
-            self._save_weights(self.raw, self.folder.path / self.settings.stage)
+        if step < len(self.rates):
+            self._tell(f"stopped after step {step} of {len(self.rates)}, as max_steps says: no weights were written. "
+                       f"The same command with more steps, or without max_steps, goes on")
+        elif self.place.first and self.folder.path is not None:
+            self._tell(f"wrote {self._save_weights(self.raw, self.folder.path / self.settings.stage)}")
         return Pretrained(self.raw.eval(), self._history())
+
+    def _tell(self, line: str) -> None:
+        if self.progress and self.place.first:
+            tqdm.write(line)
+
+    def _mean_loss(self) -> float:
+        """Of the epoch that has just ended."""
+        return sum(row[4] for row in self.rows[-len(self.batches):]) / len(self.batches)
 
     def _step(self, x: torch.Tensor, channels: list[str], step: int) -> None:
         """One step of the optimiser, of one or more parts of this process's windows."""
@@ -187,6 +200,5 @@ class _Training:
         if self.place.rank < len(state["random"]):
             set_random_state(state["random"][self.place.rank], self.place.device)
         self.rows = state["rows"].tolist()
-        if self.progress and self.place.first:
-            tqdm.write(f"goes on after step {state['step']}")
+        self._tell(f"goes on after step {state['step']}")
         return state["step"]
