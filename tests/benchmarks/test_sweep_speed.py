@@ -19,7 +19,7 @@ from eegemo_utils.sweep.state import Outcome
 from eegemo_utils.sweep.work import tell_start
 
 ROOT = Path(__file__).resolve().parents[2]
-N_RUNS, SECONDS = 4, 15
+N_RUNS, SECONDS = 4, 45  # seconds of work: a little less than the default run of each notebook
 # a loop in papermill alone: a process, the notebooks one after another, nothing checked, nothing kept apart
 PLAIN = """import sys, papermill
 for seed in range(int(sys.argv[2])):
