@@ -22,6 +22,7 @@ from .notebooks import (
     NotebookError,
     ParameterError,
     cast_parameters,
+    default_parameters,
     describe,
     list_notebooks,
     load_constant,
@@ -66,8 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run notebooks one after another; one that fails does not stop the next, but Ctrl-C stops all."""
     given = given_parameters(arguments)
     papers = [notebook_path(paper) for paper in arguments.papers]
-    for path in papers:
-        cast_parameters(path, given)  # all of them, before the first one runs for an hour
+    # all of them, before the first one runs for an hour
+    everything = {path: default_parameters(path) | cast_parameters(path, given) for path in papers}
     if arguments.parameters:
         for paper in arguments.papers:
             print_parameters(paper)
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from . import runs  # late: a second
 
     for path in papers:
-        if fault := runs.no_data(runs.all_parameters(path, given)):
+        if fault := runs.no_data(everything[path]):
             raise ParameterError(f"{path.stem}: {fault}")
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
                 runs.publish_figures(out / "figures", Path(arguments.figures, path.stem))
         except runs.RunError as error:
             print(f"eegemo: {error}", file=sys.stderr)
-            results.append(runs.RunResult(path.stem, error.status, parameters=runs.all_parameters(path, given)))
+            results.append(runs.RunResult(path.stem, error.status, parameters=everything[path]))
             if error.status == "interrupted":
                 break
     print(runs.results_table(results))

@@ -9,6 +9,7 @@ from .parameters import (
     cast,
     cast_parameters,
     check_parameters,
+    default_parameters,
     describe,
     read_parameters,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "cast",
     "cast_parameters",
     "check_parameters",
+    "default_parameters",
     "describe",
     "did_you_mean",
     "list_notebooks",

@@ -177,6 +177,11 @@ def read_parameters(notebook: str | Path) -> dict[str, Parameter]:
     return found
 
 
+def default_parameters(notebook: str | Path) -> dict[str, object]:
+    """Return the parameters of a notebook with their default values."""
+    return {name: parameter.default for name, parameter in read_parameters(notebook).items()}
+
+
 def cast_parameters(notebook: str | Path, given: Mapping[str, object]) -> dict[str, object]:
     """Check and type the given parameters against a notebook's own, before anything of it runs.
 

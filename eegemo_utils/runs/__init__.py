@@ -8,7 +8,6 @@ from importlib import import_module
 PLACES = {
     "RunError": ".engine",
     "RunResult": ".runner",
-    "all_parameters": ".runner",
     "no_data": ".data",
     "publish_figures": ".refresh",
     "refresh": ".refresh",

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..notebooks import cast_parameters, notebook_path, read_metrics, read_parameters, read_provenance
+from ..notebooks import cast_parameters, default_parameters, notebook_path, read_metrics, read_provenance
 from ..notebooks.metrics import as_text
 from ..notebooks.provenance import package_fingerprint
 from .engine import RunError, Watch, execute, explain
@@ -84,7 +84,7 @@ def run_notebook(
     """
     source = notebook_path(paper).resolve()
     given = cast_parameters(source, {**(parameters or {}), **({"device": device} if device else {})})
-    everything = all_parameters(source, given)
+    everything = default_parameters(source) | given
     folder = RunFolder(Path(out) if out else Path("runs", source.stem), source, everything)
     watch = Watch(progress, time_limit)
     # before: the code may be edited while a long run goes on; beside: the kernel takes as long to start
@@ -102,12 +102,6 @@ def run_notebook(
     finally:
         beside.shutdown(wait=False)
         folder.release()
-
-
-def all_parameters(paper: str | Path, given: Mapping[str, object]) -> dict[str, object]:
-    """Return every parameter of a notebook, defaults included, with the given ones as the notebook takes them."""
-    defaults = {name: parameter.default for name, parameter in read_parameters(paper).items()}
-    return defaults | cast_parameters(paper, given)
 
 
 def finished(folder: RunFolder, watch: Watch, parameters: dict[str, object], fingerprint: str) -> RunResult:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from ..notebooks import NotebookError, ParameterError, cast, did_you_mean, read_parameters
+from ..notebooks import NotebookError, ParameterError, cast, default_parameters, did_you_mean
 from ..notebooks.parameters import known
 from .values import check_count, expand
 
@@ -185,7 +185,7 @@ class Grid:
         """Tell which parameters of the grid an entry of ``include`` does not name, and what they are in its run."""
         missing = [name for name in axes if name not in entry]
         if missing:
-            defaults = {name: parameter.default for name, parameter in read_parameters(source).items()} | dict(fixed)
+            defaults = default_parameters(source) | dict(fixed)
             taken = ", ".join(f"{name}={defaults[name]}" for name in missing)
             self.tell(
                 f"{self.where(self.part('include'), place)}: this run does not name {', '.join(missing)}, which the "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..notebooks import ParameterError, read_parameters
+from ..notebooks import ParameterError, default_parameters
 from ..runs.data import no_data
 from ..runs.folders import MARKER
 from .files import Run
@@ -56,10 +56,7 @@ def check_any(runs: Sequence[Run]) -> None:
 
 def with_data(runs: Sequence[Run]) -> list[Run]:
     """Return the runs, those whose recordings are not where they should be with that as their problem."""
-    defaults = {
-        source: {name: parameter.default for name, parameter in read_parameters(source).items()}
-        for source in {run.source for run in runs}
-    }
+    defaults = {source: default_parameters(source) for source in {run.source for run in runs}}
     faults: dict[tuple[object, ...], str] = {}
     checked = []
     for run in runs:

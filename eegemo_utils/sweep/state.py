@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..notebooks import read_parameters
+from ..notebooks import default_parameters
 from ..notebooks.provenance import package_fingerprint
 from ..runs import states
 from ..runs.folders import identity, write_json
@@ -66,8 +66,7 @@ class Code:
 
 def code_of(source: Path, fingerprint: Callable[[], str]) -> Code:
     """Return what runs of a notebook are made by now."""
-    defaults = {name: parameter.default for name, parameter in read_parameters(source).items()}
-    return Code(identity(source, {}), defaults, fingerprint)
+    return Code(identity(source, {}), default_parameters(source), fingerprint)
 
 
 def look(run: Run, out: Path, code: Code) -> Outcome:
