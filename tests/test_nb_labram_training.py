@@ -280,12 +280,3 @@ def test_seeds_stand_beside_their_mean(labram):
     found = labram.with_spread(pd.DataFrame({"auroc": [0.5, 0.7]}), [3, 4])["auroc"]
     assert found.index.tolist() == ["seed 3", "seed 4", "mean", "std"]
     np.testing.assert_allclose(found, [0.5, 0.7, 0.6, 0.02**0.5])
-
-
-def test_what_the_bars_of_the_audit_cannot_tell_is_said(labram):
-    table = pd.DataFrame([(s, 1, t) for s in "abc" for t in (1, 2)], columns=["subject", "session", "trial"])
-    assert labram.what_to_mind(table, 0.5, 0.5) == []
-    (line,) = labram.what_to_mind(table[table.trial == 1], 0.5, 0.5)
-    assert line.startswith("Each of the 3 people has one recording")
-    (line,) = labram.what_to_mind(table, 0.5, 0.746)
-    assert line.startswith("74.6% of the published test windows")
