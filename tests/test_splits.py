@@ -159,8 +159,9 @@ def test_too_few_trials_are_counted_by_class():
 
 @pytest.mark.parametrize(("make", "n_people", "n_trials"), [
     (by_trial, 1, 2), (partial(by_trial, n_splits=2), 1, 4), (by_subject, 1, 4),
-    (partial(by_subject, n_splits=1), 1, 4), (leave_one_subject_out, 1, 4), (partial(leave_one_subject_out, val_fraction=0.2), 2, 2),
-    (partial(leave_clips_out, n_splits=9), 1, 4), (partial(leave_clips_out, n_splits=2, val_fraction=0.2), 1, 4)])
+    (partial(by_subject, n_splits=1), 1, 4), (leave_one_subject_out, 1, 4),
+    (partial(leave_one_subject_out, val_fraction=0.2), 2, 2), (partial(leave_clips_out, n_splits=9), 1, 4),
+    (partial(leave_clips_out, n_splits=2, val_fraction=0.2), 1, 4)])
 def test_advice_holds_for_who_cannot_set_arguments_of_functions(make, n_people, n_trials):
     table = windows([(s, 1, t, "ab"[t % 2]) for s in range(n_people) for t in range(n_trials)])
     with pytest.raises(ValueError, match="by class: .*What to do: ") as error:
