@@ -117,14 +117,14 @@ def test_tokenizer_and_masked_model_overfit_a_batch(labram, small):
     first, optimizer = labram.tokenizer_losses(tokenizer, x, NAMES), labram.make_optimizer(tokenizer, plan)
     for rate in rates:
         last = labram.tokenizer_losses(tokenizer, x, NAMES)
-        labram.descend(last.total, tokenizer, optimizer, rate, plan.clip)
+        labram.descend([last.total], tokenizer, optimizer, rate, plan.clip)
     assert last.amplitude < 0.5 * first.amplitude
     tokenizer.eval()
     optimizer, generator = labram.make_optimizer(masked, plan), torch.Generator().manual_seed(0)
     for rate in rates:
         mask = labram.random_mask(4, 8, generator=generator)
         parts = labram.masked_losses(masked, tokenizer, x, NAMES, mask)
-        labram.descend(parts.hidden + parts.complement, masked, optimizer, rate, 3.0)
+        labram.descend([parts.hidden + parts.complement], masked, optimizer, rate, 3.0)
     assert parts.accuracy > 0.9
 
 

@@ -146,6 +146,32 @@ def test_codes_that_are_kept_teach_what_codes_looked_up_in_each_step_do(labram, 
     np.testing.assert_allclose(kept["loss"], looked_up["loss"], rtol=1e-5)
 
 
+def test_windows_at_once_are_few_on_a_cpu_only(labram):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert [labram.windows_at_once(n, 253, cpu) for n in (2, 64)] == [2, labram.CPU_PATCHES // 253]
+    assert labram.windows_at_once(512, 253, cuda) == 512 and labram.windows_at_once(3, 10**6, cpu) == 1
+
+
+def test_a_batch_in_parts_teaches_what_the_whole_one_does(labram, small, monkeypatch):
+    X, y, rows, names = torch.randn(20, 3, 2, 200), torch.arange(20) % 2, np.arange(3, 20), ["CZ", "O1", "T3"]
+    tokenizer = labram.Tokenizer(small, 16, 8, 1, from_data=False).eval()
+    plan = replace(labram.PLANS["pretraining"], batch_size=8, epochs=2, warmup_epochs=0)
+    fold, task = splits.Split("x", "published", rows, np.arange(2), np.array([2])), labram.Task("binary", ("a", "b"))
+    tables, sizes = {}, []
+    for name, patches in (("whole", 4096), ("parts", 18)):  # of three windows, and a last one of two
+        monkeypatch.setattr(labram, "CPU_PATCHES", patches)
+        torch.manual_seed(0)
+        masked, tuned = labram.MaskedModel(small, 16), labram.LaBraM(small, 1)
+        for model in (masked, tuned):
+            model.register_forward_pre_hook(lambda model, args: sizes.extend([len(args[0])] * model.training))
+        how = {"recipe": labram.RECIPES["corrected"], "seed": 3}
+        tables[name] = [labram.pretrain(masked, tokenizer, X, rows, names, plan, **how),
+                        labram.finetune(tuned, X, y, fold, names, task, plan, **how)[1]]
+    for whole, parts in zip(*tables.values()):
+        np.testing.assert_allclose(parts["loss"], whole["loss"], rtol=1e-5)
+    assert sizes == [8] * 8 + [3, 3, 2] * 8
+
+
 def test_an_interrupted_run_ends_as_an_unbroken_one(labram, tmp_path):
     whole, table, batches = masked_run(labram, tmp_path / "whole.pt")
     assert len(table) == 4 and len(batches) == 12 and all(len(batch) == 6 for batch in batches)

@@ -23,8 +23,8 @@ class Settings:
     batch_size : int, optional
         Windows of a step, over all processes.
     micro_batch : int, optional
-        Masked stage: windows that a process takes through the model at once; the rest follows before the step. For
-        models that are too large for the whole batch.
+        Masked stage: windows that a process takes through the model at once; the rest follows before the step. By
+        default as many as a CPU's caches hold, and on a GPU all; for models that are too large for the whole batch.
     epochs, warmup_epochs : int, optional
     peak_rate : float, optional
         Highest learning rate.

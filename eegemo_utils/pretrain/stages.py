@@ -20,6 +20,10 @@ class TokenizerStage:
         self.names = ("loss", *definitions.TokenizerLosses._fields[1:])
         self._losses = definitions.tokenizer_losses
 
+    def at_once(self, x: torch.Tensor) -> int:
+        """All windows go through the model together: the codebook moves once a batch."""
+        return len(x)
+
     def losses(self, model: nn.Module, x, channels, _noise) -> torch.Tensor:
         """The loss and its parts, (n_names,)."""
         return torch.stack(tuple(self._losses(model, x, channels)))
@@ -35,6 +39,11 @@ class MaskedStage:
         self.model = definitions.MaskedModel(settings.size, n_codes, self.recipe, drop_rate)
         self.names = ("loss", *definitions.MaskedLosses._fields)
         self.settings, self._definitions = settings, definitions
+
+    def at_once(self, x: torch.Tensor) -> int:
+        """Windows that go through the model together."""
+        fitting = self._definitions.windows_at_once(len(x), x.shape[1] * x.shape[2], x.device)
+        return self.settings.micro_batch or fitting
 
     def losses(self, model: nn.Module, x, channels, noise: torch.Tensor) -> torch.Tensor:
         """The loss, its parts and the hit rates, (n_names,); `noise` (windows, tokens) says what is hidden."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -100,6 +101,7 @@ class _Training:
         if tokenizer is not None:
             about["tokenizer"] = fingerprint(tokenizer.state_dict())
         self.folder, self._save_weights = Folder(out, about), definitions.save_weights
+        self._descend = definitions.descend
         self.rows: list[list[float]] = []
         self.fresh: list[tuple[list[float], torch.Tensor]] = []  # rows whose losses are still on the device
 
@@ -140,27 +142,25 @@ class _Training:
         return sum(row[4] for row in self.rows[-len(self.batches):]) / len(self.batches)
 
     def _step(self, x: torch.Tensor, channels: list[str], step: int) -> None:
-        """One step of the optimiser, of one or more parts of this process's windows."""
+        """One step of the optimiser."""
         noise = step_noise(self.settings, step, self.plan.batch_size, x.shape[1] * x.shape[2])
         noise = noise[self.batches.mine].to(self.place.device, non_blocking=True)
-        for group in self.optimizer.param_groups:
-            group["lr"] = float(self.rates[step]) * group["rate_scale"]
-        self.optimizer.zero_grad(set_to_none=True)
-        parts = list(zip(*(rows.split(self.settings.micro_batch or len(x)) for rows in (x, noise))))
-        told = 0
+        told, rate = [], float(self.rates[step])
+        self._descend(self._losses(x, channels, noise, told), self.raw, self.optimizer, rate, self.plan.clip)
+        about = [step + 1, step // len(self.batches) + 1, rate, len(channels)]
+        self.fresh.append((about, torch.stack(told).sum(dim=0)))
+
+    def _losses(self, x: torch.Tensor, channels: list[str], noise: torch.Tensor, told: list) -> Iterator[torch.Tensor]:
+        """Losses of parts of this process's windows, whose sum is the batch's; each goes back before the next."""
+        parts = list(zip(x.split(self.stage.at_once(x)), noise.split(self.stage.at_once(x))))
         for number, (windows, hidden) in enumerate(parts, 1):
             alone = nullcontext() if number == len(parts) or self.place.world_size == 1 else self.model.no_sync()
             with alone:
                 with autocast(self.place.device, self.settings.precision):
                     losses = self.stage.losses(self.model, windows, channels, hidden)
                 losses = losses.float() * (len(windows) / len(x))
-                losses[0].backward()
-            told = told + losses.detach()
-        if self.plan.clip:
-            nn.utils.clip_grad_norm_(self.raw.parameters(), self.plan.clip)
-        self.optimizer.step()
-        about = [step + 1, step // len(self.batches) + 1, float(self.rates[step]), len(channels)]
-        self.fresh.append((about, told))
+                told.append(losses.detach())
+                yield losses[0]
 
     def _look(self) -> float:
         """Fetch the losses of the steps since the last look; return the last one."""
