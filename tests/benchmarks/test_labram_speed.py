@@ -24,7 +24,16 @@ STEPS = {"cpu": [("base", 2), ("base", 64)], "cuda": [("base", 64), ("large", 64
 CASES = [(device, *step) for device in DEVICES for step in STEPS[device]]
 NEEDED = 20e9  # bytes, of 64 windows in the released structure on a CPU
 PEAK = {"H200": 989e12}  # products and sums a second in bf16, the vendor's figure for dense matrices
+THREADS = torch.get_num_threads()
 WHO = ["released structure", "notebook, first epoch", "notebook"]
+
+
+@pytest.fixture(autouse=True)
+def all_threads(labram):
+    """Tests of small networks run on one thread; these take as many as PyTorch began with."""
+    torch.set_num_threads(THREADS)
+    yield
+    torch.set_num_threads(1)
 
 
 def settle(device):
