@@ -111,7 +111,7 @@ def add_data(commands: argparse._SubParsersAction) -> None:
     check.set_defaults(command=data_check)
     simulate = data.add_parser("simulate", help="write simulated recordings in a dataset's own files")
     simulate.add_argument("name", metavar="NAME", help="a dataset of `eegemo data list`")
-    simulate.add_argument("folder", metavar="FOLDER")
+    simulate.add_argument("folder", metavar="FOLDER", help="a new one; what lies in a folder is never replaced")
     simulate.add_argument("--subjects", type=int, metavar="N", help="number of people")
     simulate.add_argument("--random-state", type=int, metavar="N", help="the seed; by default 0")
     simulate.add_argument("-p", dest="option", nargs=2, action="append", default=[], type=number,

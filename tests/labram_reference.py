@@ -9,6 +9,8 @@ norm_ema_quantizer.py:150-191). It borrows the weights of the notebook's modules
 import torch
 import torch.nn.functional as F
 
+from eegemo_utils.training import autocast
+
 NAMES = ["CZ", "O1", "T3", "A2"]  # of four electrodes, for small tests
 
 
@@ -31,22 +33,28 @@ def temporal_encoder(encoder, x):
     return x.permute(0, 2, 3, 1).reshape(batch, n_chans * n_patches, -1)
 
 
+def blocks(backbone, tokens, rows, class_row):
+    """All tokens after the last block; patches' vectors (batch, n_tokens, width) get their places and times first."""
+    batch, length, _ = tokens.shape
+    n_patches = length // len(rows)
+    where = backbone.pos_embed[:, rows].unsqueeze(2).expand(batch, -1, n_patches, -1).flatten(1, 2)
+    when = backbone.time_embed[:, :n_patches].unsqueeze(1).expand(batch, len(rows), -1, -1).flatten(1, 2)
+    first = (backbone.cls_token + backbone.pos_embed[:, class_row].unsqueeze(1)).expand(batch, -1, -1)
+    tokens = torch.cat([first, tokens + where + when], dim=1)
+    for block in backbone.blocks:
+        told = attention(block.attn, block.norm1(tokens))
+        tokens = tokens + (told if block.plain else block.gamma_1 * told)
+        thought = block.mlp(block.norm2(tokens))
+        tokens = tokens + (thought if block.plain else block.gamma_2 * thought)
+    return tokens
+
+
 def one_pass(student, x, rows, mask):
     """States of all tokens after the last norm, under one mask; the class token takes the first channel's row."""
     tokens = temporal_encoder(student.patch_embed, x)
-    batch, length, width = tokens.shape
     hidden = mask.unsqueeze(-1).type_as(tokens)
-    tokens = tokens * (1 - hidden) + student.mask_token.expand(batch, length, -1) * hidden
-    n_patches = length // len(rows)
-    places = student.pos_embed[:, rows]
-    where = places.unsqueeze(2).expand(batch, -1, n_patches, -1).flatten(1, 2)
-    when = student.time_embed[:, :n_patches].unsqueeze(1).expand(batch, len(rows), -1, -1).flatten(1, 2)
-    first = student.cls_token.expand(batch, -1, -1) + places[:, :1].expand(batch, -1, -1)
-    tokens = torch.cat([first, tokens + where + when], dim=1)
-    for block in student.blocks:
-        tokens = tokens + block.gamma_1 * attention(block.attn, block.norm1(tokens))
-        tokens = tokens + block.gamma_2 * block.mlp(block.norm2(tokens))
-    return student.norm(tokens)
+    tokens = tokens * (1 - hidden) + student.mask_token.expand(*tokens.shape[:2], -1) * hidden
+    return student.norm(blocks(student, tokens, rows, rows[0]))
 
 
 def masked_losses(model, x, rows, mask, codes):
@@ -61,30 +69,28 @@ def masked_losses(model, x, rows, mask, codes):
 def tokenizer_codes(tokenizer, x, rows):
     """Codes (batch, n_tokens) by the tokenizer's encoder, the official recipe's; usage is counted in evaluation too."""
     encoder, book = tokenizer.encoder, tokenizer.quantize
-    tokens = temporal_encoder(encoder.patch_embed, x)
-    batch, length, _ = tokens.shape
-    n_patches = length // len(rows)
-    where = encoder.pos_embed[:, rows].unsqueeze(2).expand(batch, -1, n_patches, -1).flatten(1, 2)
-    when = encoder.time_embed[:, :n_patches].unsqueeze(1).expand(batch, len(rows), -1, -1).flatten(1, 2)
-    first = (encoder.cls_token + encoder.pos_embed[:, :1]).expand(batch, -1, -1)
-    tokens = torch.cat([first, tokens + where + when], dim=1)
-    for block in encoder.blocks:
-        tokens = tokens + attention(block.attn, block.norm1(tokens))
-        tokens = tokens + block.mlp(block.norm2(tokens))
+    tokens = blocks(encoder, temporal_encoder(encoder.patch_embed, x), rows, 0)
     z = tokenizer.encode_task_layer(encoder.fc_norm(tokens)[:, 1:])
     codes, one_hot, _ = quantise(z.flatten(0, 1), book.embedding.weight)
     book.cluster_size.mul_(book.decay).add_(one_hot.sum(0), alpha=1 - book.decay)
-    return codes.view(batch, length)
+    return codes.view(len(x), -1)
 
 
-def step(model, tokenizer, x, rows, mask, optimizer):
+def outputs(model, x, rows):
+    """Outputs of a model for a task (modeling_finetune.py:343-397)."""
+    tokens = blocks(model, temporal_encoder(model.patch_embed, x), rows, 0)
+    return model.head(model.fc_norm(tokens[:, 1:].mean(1)))
+
+
+def step(model, tokenizer, x, rows, mask, optimizer, precision="float32"):
     """A whole step of masked pretraining, hit rates included; returns the two losses."""
-    with torch.no_grad():
-        codes = tokenizer_codes(tokenizer, x, rows)
     losses, logits = [], []
-    for view in (mask, ~mask):
-        logits.append(model.lm_head(one_pass(model.student, x, rows, view)[:, 1:][view]))
-        losses.append(F.cross_entropy(logits[-1], codes[view]))
+    with autocast(x.device, precision):
+        with torch.no_grad():
+            codes = tokenizer_codes(tokenizer, x, rows)
+        for view in (mask, ~mask):
+            logits.append(model.lm_head(one_pass(model.student, x, rows, view)[:, 1:][view]))
+            losses.append(F.cross_entropy(logits[-1], codes[view]))
     sum(losses).backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 3.0)
     optimizer.step()

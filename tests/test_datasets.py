@@ -93,6 +93,44 @@ def test_a_part_of_simulated_recordings_is_simulated(tmp_path, name, part):
         assert datasets.load(name, files[0]).description.startswith("simulated")
 
 
+def snapshot(folder):
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_a_simulation_is_kept_where_it_lies_and_never_replaced_by_another(tmp_path, name):
+    folder = tmp_path / "made"
+    files = datasets.simulate(name, folder, **SMALL[name])
+    before = snapshot(folder)
+    assert datasets.simulate(name, folder, **SMALL[name]) == files
+    with pytest.raises(DatasetError, match=f"made: holds another simulation .*{name}, n_subjects .*Give a new folder"):
+        datasets.simulate(name, folder, **SMALL[name] | {"n_subjects": SMALL[name]["n_subjects"] + 1})
+    with pytest.raises(DatasetError, match="holds another simulation"):
+        datasets.simulate(name, folder, **SMALL[name], random_state=1)
+    assert snapshot(folder) == before and datasets.check(folder).ok
+
+
+def test_both_forms_of_one_cohort_may_lie_in_one_folder(tmp_path):
+    written = {form: datasets.simulate("seed", tmp_path, form, **SMALL["seed"]) for form in ("raw", "features")}
+    before = snapshot(tmp_path)
+    assert {form: datasets.simulate("seed", tmp_path, form, **SMALL["seed"]) for form in written} == written
+    assert datasets.simulate("seed", tmp_path, **SMALL["seed"]) == written["raw"] and snapshot(tmp_path) == before
+    with pytest.raises(DatasetError, match="holds another simulation"):
+        datasets.simulate("seed", tmp_path, "features", **SMALL["seed"], random_state=1)
+
+
+def test_what_lies_in_a_folder_is_known_or_refused(tmp_path):
+    files = datasets.simulate("deap", tmp_path, **SMALL["deap"])
+    whole = files[0].read_bytes()
+    files[0].unlink()
+    datasets.simulate("deap", tmp_path, **SMALL["deap"])
+    assert files[0].read_bytes() == whole, "a file that is gone comes back"
+    datasets.deap.write(datasets.deap.simulate(**SMALL["deap"], random_state=1), tmp_path)
+    with pytest.raises(DatasetError, match="another simulation .simulated DEAP cohort., which"):
+        datasets.simulate("deap", tmp_path, **SMALL["deap"])
+    assert datasets.simulate("deap", tmp_path / "inside", **SMALL["deap"]), "a new folder is a new folder anywhere"
+
+
 def test_an_interrupted_simulation_is_not_taken_for_whole(tmp_path, monkeypatch):
     write = datasets.deap.write
 
@@ -146,7 +184,7 @@ def test_the_command_simulates_and_checks(tmp_path, capsys, monkeypatch):
     assert cli.main(["data", "check", "eegmat"]) == 0
     assert capsys.readouterr().out == first and "simulated" in first
     assert cli.main(["data", "check", "deap", folder]) == 1, "not DEAP's files"
-    assert cli.main(["data", "simulate", "deap", folder, "--form", "wav"]) == 1
+    assert cli.main(["data", "simulate", "deap", str(tmp_path / "x"), "--form", "wav"]) == 1
     assert "deap" in capsys.readouterr().err.lower()
     assert cli.main(["data", "fetch", "seed", folder]) == 1
     assert cli.main(["data", "check", "eegmat", folder, "more"]) == 2

@@ -37,6 +37,15 @@ def test_rows_are_compared_run_by_run(gmss):
     assert "what helps cannot be said" in gmss.what_differs(mixed, "all", 4)
 
 
+def test_three_people_get_an_interval_that_holds_the_mean_of_all_people(gmss):
+    runs = [gmss.Run(SimpleNamespace(name=f"subject {k}")) for k in range(3)]
+    drawn = np.random.default_rng(0).normal(0.6, 0.05, (200, 3))
+    found = pd.DataFrame([gmss.accuracy(scored(values), runs, gmss.Recipe()) for values in drawn])
+    assert ((found.low <= 0.6) & (found.high >= 0.6)).mean() > 0.9
+    ends = gmss.accuracy(scored([1.0, 0.9, 0.5]), runs, gmss.Recipe())
+    assert ends["high"] == 1.0 and 0 <= ends["low"] < 0.5  # never beyond what an accuracy can be
+
+
 def test_one_run_is_told_apart_from_nothing(gmss):
     table = gmss.beside_row({"all": scored([0.5]), "none": scored([0.9])}, "all", ["a"])
     assert table.low.isna().all() and table.reading.isna().all()

@@ -200,11 +200,18 @@ def test_record_prints_a_table_outside_a_notebook(capsys):
         ("loss", np.float64("inf"), "loss is inf"),
         ("Loss", 1, "snake_case, but got 'Loss'"),
         ("loss", np.ones(2), "loss is array"),
+        ("accuracy_published", "0.93", "number or None .*accuracy_published is '0.93'"),
+        ("chance", True, "number or None .*chance is True"),
     ],
 )
 def test_record_refuses(name, value, message):
     with pytest.raises(ValueError, match=message):
         nb.record(**{name: value})
+
+
+def test_a_score_may_be_missing_and_other_names_may_be_texts(capsys):
+    nb.record(accuracy_by_subject=None, noise=0, accurate="no score", noisy=True)
+    assert "| accuracy_by_subject | – |" in capsys.readouterr().out
 
 
 def test_provenance_holds_facts_and_is_json():

@@ -40,6 +40,16 @@ def test_the_gru_numbers_agree_with_each_other():
         value["best_epoch"], value["val_loss_best"], value["val_accuracy_best"])
 
 
+def test_the_multi_task_cnn_s_comparison_is_the_readme_s_and_says_so():
+    numbers = reported("multitask_cnn")
+    table = numbers["literature"]
+    assert "README" in table.source and table.what.startswith("the README's table on DEAP")
+    rows = pd.DataFrame(table.value).set_index("model")
+    for target in ("valence", "arousal"):
+        assert rows.loc["MT-CNN as published", target] == numbers[f"accuracy_{target}"].value
+        assert rows.loc["MT-CNN as updated", target] == numbers[f"accuracy_{target}_updated"].value
+
+
 def test_others_are_all_second_hand():
     others = reported("gru").others
     assert len(others) == 14 and set(others.certainty) == {"second-hand"}

@@ -2,12 +2,22 @@
 
 import dataclasses
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from eegemo_utils.splits import LeakError, Split, by_subject, by_trial, guard, random_split
+from eegemo_utils.splits import (
+    LeakError,
+    Split,
+    by_subject,
+    by_trial,
+    guard,
+    leave_clips_out,
+    leave_one_subject_out,
+    random_split,
+)
 
 
 def windows(rows, n_windows=10):
@@ -140,11 +150,23 @@ def test_too_few_trials_are_counted_by_class():
     with pytest.raises(ValueError, match="calm: 1, sad: 2.*What to do"):
         by_trial(table, n_splits=2)
     table = windows([(1, 1, t, "ab"[t % 2]) for t in range(4)])
-    with pytest.raises(ValueError, match="no trial is left for validation.*val_fraction=0"):
+    with pytest.raises(ValueError, match="no trial is left for validation.*What to do: record more trials"):
         by_trial(table, n_splits=2)
     assert len(by_trial(table, n_splits=2, val_fraction=0)) == 2
-    with pytest.raises(ValueError, match="9 folds"):
+    with pytest.raises(ValueError, match="9 folds.*What to do: use fewer folds, or record more trials"):
         by_trial(table, n_splits=9)
+
+
+@pytest.mark.parametrize(("make", "n_people", "n_trials"), [
+    (by_trial, 1, 2), (partial(by_trial, n_splits=2), 1, 4), (by_subject, 1, 4),
+    (partial(by_subject, n_splits=1), 1, 4), (leave_one_subject_out, 1, 4),
+    (partial(leave_one_subject_out, val_fraction=0.2), 2, 2), (partial(leave_clips_out, n_splits=9), 1, 4),
+    (partial(leave_clips_out, n_splits=2, val_fraction=0.2), 1, 4)])
+def test_advice_holds_for_who_cannot_set_arguments_of_functions(make, n_people, n_trials):
+    table = windows([(s, 1, t, "ab"[t % 2]) for s in range(n_people) for t in range(n_trials)])
+    with pytest.raises(ValueError, match="by class: .*What to do: ") as error:
+        make(table)
+    assert "val_fraction" not in str(error.value) and "n_splits" not in str(error.value)
 
 
 def test_one_person_is_too_few():

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
+from ..notebooks.metrics import SCORE
 from ..runs.states import is_number
 
-SCORE = re.compile(r"metrics\.(accuracy|chance|majority|noise)(_|$)")  # shares from 0 to 1
 COSTS = ("attempts", "seconds", "peak_memory_mb", "cell")
 
 
@@ -30,8 +28,8 @@ def numbers_only(rows: list[dict[str, object]]) -> list[str]:
     for name in dict.fromkeys(name for row in rows for name in row if name.startswith("metrics.") or name in COSTS):
         having = [row for row in rows if row.get(name) is not None]
         wrong = [row for row in having if not is_number(row[name])]
-        is_score = SCORE.match(name) is not None
         told = name.removeprefix("metrics.")
+        is_score = SCORE.match(told) is not None
         if is_score or name in COSTS or 2 * len(wrong) <= len(having):
             for row in wrong:
                 found.setdefault(f"{told} is {row[name]!r:.40}, no number: left out", []).append(row["run"])

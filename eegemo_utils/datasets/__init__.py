@@ -27,6 +27,7 @@ from eegemo_utils.datasets import (
     tuev,
 )
 from eegemo_utils.datasets.eeg_folder_files import SUFFIXES
+from eegemo_utils.datasets.simulating import UNFINISHED, write_once
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (
@@ -34,7 +35,6 @@ MODULES = {module.FACTS["name"]: module for module in (
     mobi, muse, emotions, eeg_folder)}
 # What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one
 # of EEG files without a csv.
-UNFINISHED = ".unfinished"  # lies in a folder while simulated files are written into it
 SIGNS = {
     "emotions": ("emotions.csv",),
     "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
@@ -193,7 +193,8 @@ def simulate(name: str, root, form: str | None = None, **options) -> list[Path]:
     name : str
         One of `available`.
     root : path
-        Folder, made when missing; one that holds other recordings is refused.
+        Folder, made when missing. One that holds other recordings, simulated ones too, is refused; one that holds
+        the very same is left as it is.
     form : str, optional
         Of the dataset's ``write``, where it knows several: signals or features, say.
     **options
@@ -222,21 +223,7 @@ def simulate(name: str, root, form: str | None = None, **options) -> list[Path]:
     folder = Path(root)
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"{folder}: is a file. Give a folder.")
-    mark, new = folder / UNFINISHED, not folder.exists()
-    interrupted = mark.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.touch()
-    try:
-        files = module.write(made, root, **({} if form is None else {"form": form}))
-    except DatasetError:  # refused before anything was written, or in the middle: then the mark has to stay
-        written = new and any(path != mark for path in folder.iterdir())
-        if not (interrupted or written):
-            mark.unlink()
-        if new and not written:
-            folder.rmdir()
-        raise
-    mark.unlink()
-    return files
+    return write_once(module, made, folder, form, options)
 
 
 def fetch(name: str, root, **options) -> list[Path]:

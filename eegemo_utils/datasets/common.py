@@ -12,6 +12,7 @@ from eegemo_utils.access import in_words
 from eegemo_utils.trials import DatasetError, Trials, check_microvolts
 
 DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
+MADE = ".simulated.json"  # from what: see `simulating.write_once`
 
 
 def pick_subjects(root, known, subjects) -> list[str]:
@@ -91,6 +92,7 @@ def prepare_folder(root, text: str, present, mine) -> None:
         raise DatasetError(f"{root}: holds other files ({files[0]}, ...), which would be called {text!r} from then on. "
                            f"Give a new folder.")
     root.mkdir(parents=True, exist_ok=True)
+    (root / MADE).unlink(missing_ok=True)  # from now on it may not be true
     save_text(path, text + "\n")
 
 

@@ -11,6 +11,7 @@ from .cells import read_notebook
 MIME = "application/vnd.eegemo.metrics+json"
 # what differs between two runs of the same thing on the same machine
 NOT_COMPARED = frozenset({"seconds", "peak_memory_mb"})
+SCORE = re.compile(r"(accuracy|chance|majority|noise)(_|$)")  # names of shares from 0 to 1
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 Value = int | float | str | bool | None
 
@@ -23,6 +24,8 @@ def plain(name: str, value: object) -> Value:
         value = value.item()
     if value is not None and not isinstance(value, Value):
         raise ValueError(f"record() takes numbers, texts, truth values, None; {name} is {repr(value):.80}.")
+    if SCORE.match(name) and isinstance(value, str | bool):
+        raise ValueError(f"record() takes a number or None under the name of a score; {name} is {value!r:.80}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"record() takes finite numbers, but {name} is {value}.")
     return value
@@ -76,7 +79,8 @@ def record(**metrics: object) -> None:
     Parameters
     ----------
     **metrics
-        Names in snake_case; whole numbers, finite floats, texts, truth values or None.
+        Names in snake_case; whole numbers, finite floats, texts, truth values or None. Scores (names that begin with
+        accuracy, chance, majority or noise): numbers or None.
 
     Raises
     ------

@@ -183,7 +183,8 @@ def leave_clips_out(table: pd.DataFrame, n_splits: int = 3, n_people: int | None
     for label in pd.unique(labels):
         own = np.unique(clips[labels == label])
         if len(own) < n_splits:
-            raise too_few(clips, labels, "trial", f"{n_splits} folds need {n_splits} clips of each class")
+            raise too_few(clips, labels, "trial", f"{n_splits} folds need {n_splits} clips of each class",
+                          fewer=n_splits > 2)
         fold_of |= {(label, name): place % n_splits for place, name in enumerate(own)}
     fold = np.array([fold_of[key] for key in zip(labels, clips)])
     splits = []

@@ -50,7 +50,7 @@ def by_trial(table: pd.DataFrame, n_splits: int = 5, val_fraction: float = 0.2,
     Raises
     ------
     ValueError
-        Too few trials; the message counts them by class.
+        Too few trials; the message counts them by class. ``val_fraction=0`` does with one less of each.
     """
     names, labels = trial_names(table), column(table, "label").to_numpy()
     _enough(names, labels, n_splits, "trial")
@@ -92,7 +92,7 @@ def by_subject(table: pd.DataFrame, n_splits: int | None = None, val_fraction: f
     Raises
     ------
     ValueError
-        Too few people; the message counts them by class.
+        Too few people, or trials where ``val_fraction`` is not 0; the message counts them by class.
     """
     subjects, labels = column(table, "subject").astype(str).to_numpy(), column(table, "label").to_numpy()
     people_of = pd.Series(subjects).groupby(labels).nunique()
@@ -162,18 +162,22 @@ def hold_out(rows, groups, labels, fraction, random_state):
 
 
 def _enough(groups, labels, n_splits, what):
+    found, needed = len(set(groups)), max(2, n_splits)
+    if found < needed:
+        raise too_few(groups, labels, what, f"{needed} folds need {needed} {what}s, found {found}", fewer=n_splits > 2)
     if n_splits < 2:
         raise ValueError(f"n_splits must be at least 2, found {n_splits}")
-    found = len(set(groups))
-    if found < n_splits:
-        raise too_few(groups, labels, what, f"{n_splits} folds need {n_splits} {what}s, found {found}")
 
 
-def too_few(groups, labels, what, why) -> ValueError:
-    """The error for folds that cannot be: why, how many groups each class has, what to do."""
+def too_few(groups, labels, what, why, fewer=False) -> ValueError:
+    """The error for folds that cannot be: why, how many groups each class has, what to do; `fewer` folds may help.
+
+    Whoever runs a notebook reads it too: it names nothing that only Python code can set.
+    """
     counts = pd.Series(groups).groupby(labels).nunique()
     listed = ", ".join(f"{label}: {n}" for label, n in counts.items())
-    advice = {"trial": "use fewer folds, val_fraction=0, or record more trials",
-              "subject": "use fewer folds or the protocol by_trial, or add people"}[what]
+    more = {"trial": "record more trials of the classes that have fewest",
+            "subject": "add people or take the protocol by_trial"}[what]
     return ValueError(f"{why}. {what.capitalize()}s by class: {listed}. Each class needs one {what} for "
-                      f"training and one for test (and, for validation, another trial). What to do: {advice}")
+                      f"training and one for test (and, for validation, another trial). What to do: "
+                      f"{'use fewer folds, or ' * fewer}{more}")
