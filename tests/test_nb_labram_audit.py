@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from eegemo_utils.notebooks import notebook_path, read_metrics
 
@@ -38,16 +39,22 @@ def answers(*shares):
     return (np.tile(np.arange(5), 20) < np.repeat(5 * shares, 5) - 1e-9).astype(float)
 
 
-def test_the_gain_is_paired_and_its_interval_is_over_recordings(labram):
+def test_the_gain_is_paired_and_its_interval_is_students_over_recordings(labram):
     trained = answers(1.0, 0.4)
     assert labram.gain(trained, [trained, trained], RECORDINGS) == (0.0, 0.0, 0.0)
-    mean, low, high = labram.gain(trained, [answers(0.8, 0.2), answers(0.6, 0.0)], RECORDINGS)
-    assert mean == pytest.approx(0.3)
-    assert (low, high) == pytest.approx((0.3, 0.3))  # the same gain in each recording: nothing is left to chance
-    mean, low, high = labram.gain(answers(1.0, 0.4), [answers(0.4, 0.8)], RECORDINGS)
-    assert mean == pytest.approx(0.1) and low < 0 < high
-    by_window = labram.gain(answers(1.0, 0.4), [answers(0.4, 0.8)], np.arange(100))
-    assert high - low > 1.2 * (by_window[2] - by_window[1])
+    found = labram.gain(trained, [answers(0.8, 0.2), answers(0.6, 0.0)], RECORDINGS)
+    assert found == pytest.approx((0.3, 0.3, 0.3))  # the same gain in each recording: nothing is left to chance
+    draws = [answers(0.4, 0.8), answers(0.6, 0.2, 1.0)]
+    each = (trained - np.mean(draws, axis=0)).reshape(20, 5).mean(axis=1)
+    interval = stats.ttest_1samp(each, 0).confidence_interval(0.95)
+    assert labram.gain(trained, draws, RECORDINGS) == pytest.approx((each.mean(), *interval))
+
+
+def test_the_gain_is_the_difference_of_scores_where_recordings_are_of_other_lengths(labram):
+    recordings = np.repeat([0, 1, 2], [80, 15, 5])
+    trained, untrained = answers(1.0, 0.4), answers(0.4, 0.8)
+    mean, low, high = labram.gain(trained, [untrained], recordings)
+    assert mean == pytest.approx(trained.mean() - untrained.mean()) == pytest.approx((low + high) / 2)
 
 
 @pytest.mark.parametrize("trained, untrained, verdict", [
