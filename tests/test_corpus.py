@@ -20,6 +20,7 @@ from eegemo_utils import corpus
 from eegemo_utils.corpus import index, preprocessing, store
 from eegemo_utils.corpus.building import LOCK
 from eegemo_utils.corpus.channels import labram_channels
+from eegemo_utils.datasets import tuab
 from eegemo_utils.datasets.edf import write_edf
 from eegemo_utils.processes import Died, each
 from eegemo_utils.trials import DatasetError
@@ -43,9 +44,28 @@ def save_fif(path, values):
 
 @pytest.mark.parametrize("name, known", [("EEG Fp1-REF", "FP1"), ("t3", "T3"), ("T7", "T7"), (" Cz ", "CZ"),
                                          ("EEG T1-LE", "T1"), ("TPP9H", "TPP9h"), ("fp1-f7", "FP1-F7"),
-                                         ("A2-A1", None), ("ECG", None), ("FP1-F3", None), ("O1-A1", "O1")])
+                                         ("A2-A1", None), ("ECG", None), ("FP1-F3", None), ("O1-A1", "O1"),
+                                         *((f"{ear}-{reference}", ear) for ear in ("A1", "A2", "M1", "M2")
+                                           for reference in ("REF", "LE", "AR", "AVG")),
+                                         ("EEG a1-ref", "A1"), ("EEG A2-LE", "A2"), ("A1-M2", None), ("M1-A2", None),
+                                         ("C3-A2", "C3"), ("C4-M1", "C4"), ("T3-REF", "T3"), ("FP1-AVG", "FP1")])
 def test_channels_are_found_in_labrams_table_by_their_own_names(name, known):
     assert corpus.labram_name(name) == known
+
+
+def test_a_corpus_of_the_temple_files_has_the_channels_that_the_notebook_reads(tmp_path, labram):
+    tuab.write(tuab.simulate(4), tmp_path / "in")
+    data = corpus.open(corpus.build(tmp_path / "in", tmp_path / "out", progress=False))
+    named = labram.names_of("tuab", tuab.read(tmp_path / "in").info)
+    assert [sorted(names) for names in data.montages] == [sorted(named)] and len(named) == 23
+    with h5py.File(index.stored_paths(tmp_path / "out")[0]) as file:
+        assert not any("A1" in name or "A2" in name for name in json.loads(file["eeg"].attrs["dropped"]))
+
+
+def test_the_notebook_names_channels_as_a_corpus_does(labram):
+    for name, row in (("EEG A1-REF", "A1"), ("M2-LE", "M2"), ("C3-A2", "C3"), ("EEG Fp1-AVG", "FP1"), ("A2-A1", None)):
+        known = labram.bare_name(name) in labram.ROW_OF
+        assert (labram.bare_name(name) if known else None) == corpus.labram_name(name) == row
 
 
 def test_the_table_has_the_rows_of_the_released_code():
@@ -252,7 +272,7 @@ def test_a_corpus_of_another_code_version_is_named(tmp_path):
     content = json.loads(path.read_text())
     settings = json.loads(content["settings"]) | {"preprocessing": 0}
     path.write_text(json.dumps(content | {"settings": json.dumps(settings)}))
-    with pytest.warns(UserWarning, match="made by version 0 of the preprocessing .* has version 2"):
+    with pytest.warns(UserWarning, match="made by version 0 of the preprocessing .* has version 3"):
         corpus.open(tmp_path)
     path.write_text(json.dumps(content | {"format": 99}))
     with pytest.raises(DatasetError, match="a corpus of format 99, this code .* reads format 1"):

@@ -100,6 +100,14 @@ def test_other_kinds_of_files_are_read(tmp_path):
     assert list(trials.table["seconds"]) == [2.0, 2.5]
 
 
+@pytest.mark.parametrize("label, electrode", [
+    ("EEG A1-REF", "A1"), ("A2-LE", "A2"), ("M1-REF", "M1"), ("m2-AVG", "M2"), ("C3-A2", "C3"), ("T3-REF", "T7"),
+    ("FP1-AVG", "Fp1"), ("A1-A2", None), ("M2-A1", None)])
+def test_a_reference_is_no_part_of_a_name_and_a_difference_of_ears_no_electrode(tmp_path, label, electrode):
+    save_edf(tmp_path / "a.edf", ("Oz", label))
+    assert eeg_folder.read(tmp_path).info["ch_names"] == ["Oz", *[electrode] * bool(electrode)]
+
+
 def test_eeglab_files_are_read(tmp_path):
     data = save_set(tmp_path / "a.set")
     trials = eeg_folder.read(tmp_path)

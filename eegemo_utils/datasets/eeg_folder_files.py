@@ -22,8 +22,8 @@ from eegemo_utils.trials import DatasetError
 # kinds of files with EEG in them that mne.io.read_raw opens; the parts beside some (.eeg, .vmrk, .fdt) are no files
 SUFFIXES = (".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", ".fif.gz", ".cnt", ".mff", ".nxe", ".lay", ".cdt")
 ENTITY = re.compile(r"(?:^|_)(sub|ses|task|run)-([^_.]+)")
-# what a channel is recorded against; but A2-A1 is the voltage between the ears, and no electrode
-REFERENCE = re.compile(r"(?<![AM][12])-(REF|LE|AR|AVG|A1|A2|M1|M2)$", re.IGNORECASE)
+# what a channel is recorded against; A1-REF is an ear, but A2-A1 the voltage between the ears, and no electrode
+REFERENCE = re.compile(r"-(REF|LE|AR|AVG|(?<![AM][12]-)[AM][12])$", re.IGNORECASE)
 
 MAX_SFREQ = 1e5  # Hz
 
