@@ -82,7 +82,8 @@ def add_corpus(commands: argparse._SubParsersAction) -> None:
     about = "make and look at corpora for pretraining"
     corpus = commands.add_parser("corpus", help=about, description=about).add_subparsers(required=True)
     text = "preprocess a folder of EEG files for pretraining; a killed build goes on when called again"
-    ends = "Files that cannot be used are skipped and counted; exit code 1 when none could be used."
+    ends = ("Files that cannot be used, or whose size only a wrong unit explains, are skipped and counted; exit code 1 "
+            "when none could be used, 2 when the corpus cannot be written.")
     build = corpus.add_parser("build", help=text, description=f"{text}. {ends}")
     build.add_argument("folder", metavar="FOLDER", help="EEG files of any kind that MNE reads")
     build.add_argument("out", metavar="OUT", help="the corpus, a folder")

@@ -12,6 +12,8 @@ import mne
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.units import POSSIBLE_UV, likely_unit
+
 KEYS = ["subject", "session", "trial"]
 # Scalp EEG has a standard deviation of about 5-100 microvolt; electrodes that are off reach a few thousand.
 SMALLEST_UV, LARGEST_UV = 1e-2, 1e5
@@ -55,15 +57,12 @@ def check_microvolts(signals: np.ndarray, where: str) -> None:
     Raises
     ------
     DatasetError
-        When the largest standard deviation over channels is below 0.01 (volts?) or above 1e5.
+        When the largest standard deviation over channels is below 0.01 or above 1e5.
     """
     spread = float(signals.std(axis=1, dtype=np.float64).max()) if signals.size else 0.0
-    if 0 < spread < SMALLEST_UV:
+    if 0 < spread < SMALLEST_UV or spread > LARGEST_UV:
         raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}, which "
-                           f"looks like volts. Multiply the signals by 1e6.")
-    if spread > LARGEST_UV:
-        raise DatasetError(f"{where}: expected microvolt, found a standard deviation of {spread:.2g}. Divide "
-                           f"by 1e3 if these are nanovolt, or look for a broken recording.")
+                           f"{likely_unit(spread, POSSIBLE_UV)}")
 
 
 def _names(values) -> str:

@@ -140,15 +140,15 @@ def test_files_that_cannot_be_used_are_skipped_and_doubtful_ones_named(tmp_path)
     values = np.random.default_rng(0).normal(0, 2e-5, (2, 7000))
     values[1, 50] = np.nan
     save_fif(folder / "nan_raw.fif", values)
-    save_fif(folder / "small_raw.fif", np.random.default_rng(0).normal(0, 2e-8, (2, 7000)))
+    save_fif(folder / "large_raw.fif", np.random.default_rng(0).normal(0, 9e-4, (2, 7000)))
     save_fif(folder / "dead_raw.fif", np.stack([np.full(7000, 1e-5), np.random.default_rng(0).normal(0, 2e-5, 7000)]))
     save_fif(folder / "brief_raw.fif", np.random.default_rng(0).normal(0, 2e-5, (2, 199)))
-    with pytest.warns(UserWarning, match="small_raw.fif: .* deviation of 0.02 microvolt .* expected 0.5 to 500"):
+    with pytest.warns(UserWarning, match=r"large_raw.fif: .* deviation of 8.\de\+02 microvolt .* expected 0.5 to 500"):
         out = corpus.build(folder, tmp_path / "out", progress=False)
     data = corpus.open(out)
     assert {one.name: one.ch_names for one in data.recordings} == {
-        "dead_raw.fif": ("PZ",), "good.edf": ("FP1", "O2", "T3"), "short.edf": ("FP1", "O2", "T3"),
-        "small_raw.fif": ("CZ", "PZ")}
+        "dead_raw.fif": ("PZ",), "good.edf": ("FP1", "O2", "T3"), "large_raw.fif": ("CZ", "PZ"),
+        "short.edf": ("FP1", "O2", "T3")}
     place = [one.name for one in data.recordings].index("dead_raw.fif")
     assert data.signal(place).shape == (1, 7000) and np.ptp(data.signal(place)) > 100
     said = "\n".join(data.decisions)

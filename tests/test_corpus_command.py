@@ -50,15 +50,32 @@ def test_skipped_and_changed_files_are_counted_and_named(tmp_path, capsys):
     assert "no file could be used, 3 skipped: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("volts", "said"), [
-    (2e-2, "2e+04 microvolt (median over channels), expected 0.5 to 500: times 0.001 it would be 20, so the file "
-           "probably names millivolt for numbers in microvolt"),
-    (2e-8, "0.02 microvolt (median over channels), expected 0.5 to 500: times 1000 it would be 20, so the file "
-           "probably names microvolt for numbers in millivolt"),
-    (8e-4, "8e+02 microvolt (median over channels), expected 0.5 to 500: no mistake between volt")])
-def test_a_wrong_unit_is_told_once_with_the_likely_factor(tmp_path, capfd, volts, said):
+def noise(volts, drift=0.0):
+    """10 s of noise, of which the filters leave 0.92 times these volts."""
+    return np.random.default_rng(0).normal(0, volts, (2, 2000)) + np.linspace(0, drift, 2000)
+
+
+@pytest.mark.parametrize(("factor", "said"), [
+    (1e6, "2e+07, which looks like microvolts taken for volts: times 1e-6 it would be 20 microvolt, so the file "
+          "probably names volt for numbers in microvolt. Correct the unit in the file, or multiply the numbers "
+          "by 1e-6."),
+    (1e3, "times 1e-3 it would be 18 microvolt, so the file probably names millivolt for numbers in microvolt"),
+    (1e-3, "times 1e3 it would be 18 microvolt, so the file probably names microvolt for numbers in millivolt"),
+    (1e-6, "times 1e6 it would be 20 microvolt, so the file probably names microvolt for numbers in volt")])
+def test_a_file_in_another_unit_is_skipped_with_its_factor(tmp_path, capfd, factor, said):
     (tmp_path / "in").mkdir()
-    save_fif(tmp_path / "in" / "a_raw.fif", np.random.default_rng(0).normal(0, volts, (2, 7000)))
+    save_fif(tmp_path / "in" / "a_raw.fif", noise(2e-5 * factor))
+    save_edf(tmp_path / "in" / "b.edf")
     assert main(["corpus", "build", str(tmp_path / "in"), str(tmp_path / "out"), "--jobs", "1"]) == 0
     told = "".join(capfd.readouterr())
-    assert said in told and told.count("standard deviation") == 1 and "UserWarning" not in told
+    assert f"skipped: {tmp_path}/in/a_raw.fif: " in told and said in told and "2 files: 1 kept, 1 skipped" in told
+
+
+def test_a_size_that_no_unit_explains_is_told_once_and_kept(tmp_path, capfd):
+    (tmp_path / "in").mkdir()
+    save_fif(tmp_path / "in" / "a_raw.fif", noise(8e-4))
+    save_fif(tmp_path / "in" / "b_raw.fif", noise(2e-5, drift=1e-2))  # its drift is no size of EEG, and filtered away
+    assert main(["corpus", "build", str(tmp_path / "in"), str(tmp_path / "out"), "--jobs", "1"]) == 0
+    told = "".join(capfd.readouterr())
+    assert "7.2e+02 microvolt (median over channels; expected 0.5 to 500), which no mistake between volt" in told
+    assert told.count("standard deviation") == 1 and "UserWarning" not in told and "2 kept, 0 skipped" in told

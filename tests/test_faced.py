@@ -192,7 +192,7 @@ def test_readers_write_nothing(tmp_path):
     (noise()[:27], r"\(27, 32, 7500\)"),
     (noise()[:, :30], r"\(28, 30, 7500\)"),
     (noise() * 1e-6, "looks like volts"),
-    (noise() * 1e6, "standard deviation of 1.*broken recording"),
+    (noise() * 1e6, "standard deviation of 1.*microvolts taken for volts"),
     (np.where(np.arange(7500) == 9, np.nan, noise()), "clip 1: values of Fp1 are not finite"),
     ({"data": noise(10)}, "found a dict"),
     (noise().astype(complex), "of complex128"),

@@ -27,7 +27,7 @@ def test_flat_channels_are_named_with_their_trials():
         Survey(NAMES, 128).add("s01", [np.full((4, 9), 3.3, np.float32)], "s01.dat")
 
 
-@pytest.mark.parametrize("scale, message", [(0.019, "0.019 microvolt.*times 1000 "), (18691, "1.9e.04 .*times 0.001 ")])
+@pytest.mark.parametrize("scale, message", [(0.019, "0.019 microvolt.*times 1e3 "), (18691, "1.9e.04 .*times 1e-3 ")])
 def test_other_units_are_told(scale, message):
     signals = noise(scale)
     signals[0][0] *= 1000  # one loose electrode hides nothing

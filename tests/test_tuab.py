@@ -211,7 +211,7 @@ def test_readers_write_nothing(tmp_path):
     (b"", "expected an EDF"),
     (edf_bytes(noise(), LABELS, 250)[:-100], "truncated"),
     (edf_bytes(noise(n_seconds=60, rate=100), LABELS, 100), "expected 150 to 5000 samples a second, found 100"),
-    (edf_bytes(noise(), LABELS, 250, unit="V"), "Divide"),
+    (edf_bytes(noise(), LABELS, 250, unit="V"), "taken for volts.* by 1e-6"),
     (edf_bytes(noise() / 10, LABELS, 250, limit=0.001), "looks like volts"),
     (edf_bytes(noise(), LABELS, 250, unit="mmHg"), "expected signals in uV, mV or V"),
 ])

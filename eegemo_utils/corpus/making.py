@@ -14,8 +14,9 @@ from eegemo_utils.corpus.preprocessing import SFREQ, VERSION, preprocess
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets.edf import check_labels
 from eegemo_utils.datasets.edf_header import ANNOTATIONS, read_header
-from eegemo_utils.datasets.plausible import remarks
+from eegemo_utils.datasets.plausible import odd_size
 from eegemo_utils.trials import DatasetError
+from eegemo_utils.units import unit_mistake
 
 SHORTEST = int(SFREQ)  # samples of a patch
 
@@ -73,11 +74,13 @@ def make(job: Job) -> dict:
     try:
         electrodes, dropped, values, sfreq = _read(job.source)
         names = list(electrodes)
-        said = remarks([values], names, job.name)
         flat = np.ptp(values, axis=1) == 0
+        if flat.all():
+            raise DatasetError(f"{job.source}: every channel is flat: there is no signal in it. Get the file again, or "
+                               f"take it away.")
         dropped += [f"{name} (flat)" for name, dead in zip(names, flat) if dead]
-        said = [line for line in said if "flat, without" not in line]
         signals, more = preprocess(values[~flat], sfreq, job.notch)
+        said = _check_size(signals, job)
         if signals.shape[1] < SHORTEST:
             raise DatasetError(f"{job.source}: expected at least {SHORTEST / SFREQ:g} s, a patch, found "
                                f"{signals.shape[1] / SFREQ:.2f} s. Take the file away.")
@@ -89,6 +92,19 @@ def make(job: Job) -> dict:
              "ch_names": [name for name, dead in zip(names, flat) if not dead],
              "remarks": [*said, *(f"{job.name}: {line}" for line in more)]}
     return store.write_recording(job.target, signals, facts)
+
+
+def _check_size(signals: np.ndarray, job: Job) -> list[str]:
+    """What is odd about the size of filtered signals, whose drifts are gone: they say nothing about the unit.
+
+    One rule for too small and too large: a size that a mistake in the unit explains is that mistake, and nothing that a
+    model should see; any other is told and left to the reader.
+    """
+    size = float(np.median(signals.std(axis=1)))
+    said = odd_size(size, job.name)
+    if said and unit_mistake(size):
+        raise DatasetError(odd_size(size, str(job.source))[0])
+    return said
 
 
 @in_words

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from eegemo_utils.trials import DatasetError
+from eegemo_utils.units import POSSIBLE_UV, likely_unit
 
-LOWEST_UV, HIGHEST_UV = 0.5, 500.0  # median over channels; a dead or loose electrode says nothing about the unit
-USUAL_UV = (2.0, 200.0)  # what a factor must give to be named as the likely one
+LOWEST_UV, HIGHEST_UV = POSSIBLE_UV  # median over channels; a dead or loose electrode says nothing about the unit
 ALPHA_HZ = (8.0, 13.0)
 BACK = ("P", "O", "I", "TP")  # how names of electrodes at the back begin
 MOST_NAMES = 8
@@ -62,20 +62,15 @@ def _measure(signals: Sequence[np.ndarray], where: str) -> tuple[np.ndarray, int
 def _told(where: str, names: Sequence[str], n_flat: np.ndarray, n_trials: int, size: float) -> list[str]:
     dead = [f"{name} ({count} of {n_trials} trials)" for name, count in zip(names, n_flat) if count]
     said = [f"{where}: flat, without any signal: {few(dead, MOST_NAMES)}"] * bool(dead)
-    if not LOWEST_UV <= size <= HIGHEST_UV:
-        said.append(f"{where}: the EEG has a standard deviation of {size:.2g} microvolt (median over channels), "
-                    f"expected {LOWEST_UV:g} to {HIGHEST_UV:g}: {likely_unit(size)}")
-    return said
+    return said + odd_size(size, where)
 
 
-def likely_unit(size: float) -> str:
-    """Which mistake in the unit explains a standard deviation in microvolt that EEG does not have."""
-    for factor, named, stored in ((1e3, "microvolt", "millivolt"), (1e6, "microvolt", "volt"),
-                                  (1e-3, "millivolt", "microvolt"), (1e-6, "volt", "microvolt")):
-        if USUAL_UV[0] <= size * factor <= USUAL_UV[1]:
-            return (f"times {factor:g} it would be {size * factor:.2g}, so the file probably names {named} for numbers "
-                    f"in {stored}. Correct the unit in the file.")
-    return "no mistake between volt, millivolt and microvolt explains it. Look at the signals, or take the file away."
+def odd_size(size: float, where: str) -> list[str]:
+    """A sentence about a median standard deviation in microvolt that EEG does not have; none about others."""
+    if LOWEST_UV <= size <= HIGHEST_UV:
+        return []
+    return [f"{where}: the EEG has a standard deviation of {size:.2g} microvolt (median over channels; "
+            f"expected {LOWEST_UV:g} to {HIGHEST_UV:g}), which {likely_unit(size)}"]
 
 
 def alpha_share(signal: np.ndarray, sfreq: float) -> np.ndarray:
