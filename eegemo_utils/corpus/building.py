@@ -51,6 +51,8 @@ def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True, t
     ------
     DatasetError
         When `folder` holds no EEG file, none can be used, or `out` holds another corpus, or one is built there now.
+    OSError
+        When the disk is full, or another refusal of the system to write: see `eegemo_utils.corpus.writing`.
     """
     folder, out = Path(folder), Path(out)
     if n_jobs < 1 or any(not hz > 0 for hz in notch):

@@ -69,7 +69,7 @@ def make(job: Job) -> dict:
     -------
     dict
         Facts as of `store.read_facts`, or ``{"skipped": why}`` for a file that cannot be used. What the system
-        refuses while writing (a full disk) is raised.
+        refuses while writing (a full disk) is raised: see `store.write_recording`.
     """
     try:
         electrodes, dropped, values, sfreq = _read(job.source)

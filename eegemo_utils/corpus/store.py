@@ -7,15 +7,15 @@ it was made of, ``settings``, ``remarks``, ``dropped``. The same recording gives
 """
 
 import hashlib
+import io
 import json
-import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from eegemo_utils.corpus.preprocessing import SFREQ
-from eegemo_utils.datasets.common import one_move
+from eegemo_utils.corpus.writing import write_whole
 from eegemo_utils.trials import DatasetError
 
 DATASET = "eeg"
@@ -68,6 +68,11 @@ def write_recording(path: Path, signals: np.ndarray, facts: dict) -> dict:
     -------
     dict
         As `read_facts` gives it.
+
+    Raises
+    ------
+    OSError
+        See `write_whole`.
     """
     steps, scale = quantise(signals)
     facts = facts | {"sha256": checksum(steps, scale)}
@@ -75,21 +80,23 @@ def write_recording(path: Path, signals: np.ndarray, facts: dict) -> dict:
     if coarse:
         facts["remarks"] = [*facts["remarks"], f"coarse steps, in microvolt, because of large values: "
                                                f"{', '.join(coarse)}"]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with one_move(path) as partial:
-        with h5py.File(partial, "w") as file:
-            data = file.create_dataset(DATASET, data=steps, track_times=False)
-            data.attrs["scale"], data.attrs["sfreq"] = scale, SFREQ
-            for name in TEXTS:
-                data.attrs[name] = facts[name]
-            for name in LISTS:
-                data.attrs[name] = json.dumps(facts[name])
-            for name in NUMBERS:
-                data.attrs[name] = np.int64(facts[name])
-            file.flush()
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+    write_whole(path, _image(steps, scale, facts))
     return read_facts(path)
+
+
+def _image(steps: np.ndarray, scale: np.ndarray, facts: dict) -> memoryview:
+    """The bytes of the file, made in memory: HDF5 that meets a full disk cannot close its file."""
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        data = file.create_dataset(DATASET, data=steps, track_times=False)
+        data.attrs["scale"], data.attrs["sfreq"] = scale, SFREQ
+        for name in TEXTS:
+            data.attrs[name] = facts[name]
+        for name in LISTS:
+            data.attrs[name] = json.dumps(facts[name])
+        for name in NUMBERS:
+            data.attrs[name] = np.int64(facts[name])
+    return image.getbuffer()
 
 
 def read_facts(path: Path) -> dict:
