@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from corpora import make_corpus
 from test_corpus import save_edf, save_fif
 
+from eegemo_utils import __version__
 from eegemo_utils.cli import main
 from eegemo_utils.corpus import index
+from eegemo_utils.corpus.preprocessing import VERSION
 
 
 def test_the_command(tmp_path, capsys):
@@ -48,6 +51,45 @@ def test_skipped_and_changed_files_are_counted_and_named(tmp_path, capsys):
     (tmp_path / "in" / "a.edf").write_bytes(b"cut off")
     assert main([*command[:3], str(tmp_path / "new"), "--jobs", "1"]) == 1
     assert "no file could be used, 3 skipped: " in capsys.readouterr().err
+
+
+def test_a_corpus_without_a_usable_file_says_so_and_why(tmp_path, capsys):
+    source, out = tmp_path / "in", str(tmp_path / "out")
+    save_edf(source / "a.edf", names=("EMG1", "x"))
+    (source / "b.edf").write_bytes(b"cut off")
+    command = ["corpus", "build", str(source), out, "--jobs", "1"]
+    assert main(command) == 1
+    assert "no file could be used, 2 skipped: " in capsys.readouterr().err
+    for words in (["check", out], ["list", out]):
+        assert main(["corpus", *words]) == 1
+        said = "".join(capsys.readouterr())
+        assert f"{out}: none of its files (2) could be used: {source}/a.edf: LaBraM has a row for none" in said
+        assert f"{source}/b.edf: " in said and "not finished" not in said
+        assert said.strip().endswith("Mend them, or give other files, and run `eegemo corpus build` again.")
+    save_edf(source / "b.edf")
+    assert main(command) == 0 and main(["corpus", "check", out]) == 0
+
+
+def test_check_says_what_an_older_preprocessing_means(tmp_path, capsys, recwarn):
+    make_corpus(tmp_path)
+    path = tmp_path / index.NAME
+    path.write_text(path.read_text().replace(f'preprocessing\\": {VERSION}', 'preprocessing\\": 2'))
+    assert main(["corpus", "check", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"made by version 2 of the preprocessing (eegemo-utils {__version__}), this code has version 3: " in said
+    assert "results may differ. Build the corpus again in a new folder" in said and not recwarn
+
+
+def test_check_lists_damage_as_damage(tmp_path, capsys):
+    make_corpus(tmp_path)
+    path = index.stored_paths(tmp_path)[1]
+    content = path.read_bytes()
+    path.write_bytes(content[:20000] + bytes(100) + content[20100:])
+    assert main(["corpus", "check", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"corpus: {tmp_path}: must not be used as it is"
+    assert lines[lines.index("  wrong:") + 1].startswith(f"    {path}: expected the numbers that were stored")
+    assert not any(word in line for line in lines for word in ("missing:", "fault:", "will be done", "nothing"))
 
 
 def noise(volts, drift=0.0):

@@ -70,11 +70,10 @@ def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True, t
             if changed(job):
                 tell(f"{job.name}: the file has changed since its recording was made; it is made anew")
         facts, skipped = _make_all(jobs, n_jobs, progress)
-        if not facts:
-            raise DatasetError(f"{folder}: no file could be used, {len(skipped)} skipped: {few(skipped.values(), 3)}"
-                               [:700])
         ordered = [facts[job.name] for job in jobs if job.name in facts]
         index.save(out, about | {"complete": True, "recordings": ordered, "skipped": dict(sorted(skipped.items()))})
+    if not ordered:
+        raise DatasetError(f"{folder}: no file could be used, {len(skipped)} skipped: {few(skipped.values(), 3)}"[:700])
     for line in [line for entry in ordered for line in entry["remarks"] if "expected" in line]:
         warnings.warn(line, stacklevel=2)
     return out

@@ -150,6 +150,10 @@ def _open_own(path: Path) -> Corpus:
     if not content["complete"]:
         raise DatasetError(f"{path}: this corpus is not finished. Run `eegemo corpus build FOLDER {path}` again: what "
                            f"is finished is not repeated.")
+    if not content["recordings"]:
+        whys = [f"{why:.300}" for why in content["skipped"].values()]
+        raise DatasetError(f"{path}: none of its files ({len(whys)}) could be used: {few(whys, 3)} Mend them, or give "
+                           f"other files, and run `eegemo corpus build` again.")
     version = json.loads(content["settings"])["preprocessing"]
     if version != VERSION:
         warnings.warn(f"{path}: made by version {version} of the preprocessing (eegemo-utils "
