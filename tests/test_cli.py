@@ -157,6 +157,16 @@ def test_recordings_that_are_not_there_are_told_before_anything_runs(papers, not
     assert cli.main(["run", "gmss", "-p", "dataset", "deap", "-p", "data_root", "nowhere"]) == 0
 
 
+def test_weights_that_are_not_there_are_told_before_anything_runs(papers, notebook, calls, capsys):
+    notebook(("class_weights: bool = True\nown_weights: str = ''", "parameters"),
+             'LIMITS = {"class_weights": bool, "own_weights": str}', name="gmss", folder=papers / "notebooks")
+    assert cli.main(["run", "gmss", "-p", "own_weights", "net.pth"]) == 2
+    assert capsys.readouterr().err.startswith("eegemo: gmss: own_weights: net.pth: no such file or folder")
+    assert not calls.calls
+    (papers / "net.pth").touch()
+    assert cli.main(["run", "gmss", "-p", "own_weights", "net.pth"]) == cli.main(["run", "gmss"]) == 0
+
+
 def test_an_interrupt_stops_them_all(calls):
     calls.statuses["gru"] = "interrupted"
     assert cli.main(["run", "gru", "tnas"]) == 130

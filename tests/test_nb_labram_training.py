@@ -43,7 +43,7 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     else:
         labels = windows.table["label"].map({label: i for i, label in enumerate(task.outputs)})
         assert labels.tolist() == y.tolist() and len(set(y)) == len(task.outputs)
-    fold = labram.make_folds(windows.table, name, "published", 3, 0)[0]
+    fold = labram.make_folds(windows.table, name, "published", 3, 0, seconds)[0]
     assert len(fold.train) and len(fold.val) and len(fold.test)
     if name in ("tuab", "tuev"):
         assert set(windows.table["split"].iloc[fold.test]) == {"eval"}
@@ -52,6 +52,15 @@ def test_every_dataset_gives_windows_targets_rows_and_a_published_split(labram, 
     if name == "mobi":
         at = windows.table["start_s"].to_numpy()
         assert at[fold.train].max() + 2 <= 20 and at[fold.val].min() >= 20 and at[fold.test].min() >= 30
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 8])
+def test_parts_of_mobi_share_no_second(labram, seconds):
+    start = np.arange(0, 1201 - seconds, 0.5)
+    table = pd.DataFrame({"subject": "1", "trial": 1, "label": "walk", "start_s": start})
+    one = labram.make_folds(table, "mobi", "published", 3, 0, seconds)[0]
+    for earlier, later in ((one.train, one.val), (one.val, one.test)):
+        assert start[earlier].max() + seconds <= start[later].min()
 
 
 @pytest.mark.parametrize("name", ["eegmat", "faced"])
@@ -150,6 +159,28 @@ def test_windows_at_once_are_few_on_a_cpu_only(labram):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     assert [labram.windows_at_once(n, 253, cpu) for n in (2, 64)] == [2, labram.CPU_PATCHES // 253]
     assert labram.windows_at_once(512, 253, cuda) == 512 and labram.windows_at_once(3, 10**6, cpu) == 1
+
+
+def test_a_batch_larger_than_the_data_is_told(labram, small):
+    plan = replace(labram.PLANS["pretraining"], batch_size=8)
+    with pytest.warns(UserWarning, match="5 windows do not fill a batch of 8: each epoch is one step"):
+        labram.Run(labram.LaBraM(small, 1), None, np.arange(5), plan)
+
+
+def test_without_symmetry_losses_and_hits_are_those_of_the_hidden_patches(labram, small):
+    X, rows, names = torch.randn(20, 3, 2, 200), np.arange(20), ["CZ", "O1", "T3"]
+    tokenizer = labram.Tokenizer(small, 16, 8, 1, from_data=False).eval()
+    plan = replace(labram.PLANS["pretraining"], batch_size=20, epochs=1, warmup_epochs=0)
+    torch.manual_seed(0)
+    model = labram.MaskedModel(small, 16)
+    first = [labram.first_loss(model, tokenizer, X, names, symmetric) for symmetric in (True, False)]
+    assert first[1] == pytest.approx(first[0] / 2, rel=0.05)
+    order = torch.randperm(20, generator=(generator := torch.Generator().manual_seed(3)))
+    mask = labram.random_mask(20, 6, generator=generator)
+    parts = labram.masked_losses(model, tokenizer, X[order], names, mask)
+    row = labram.pretrain(model, tokenizer, X, rows, names, plan, symmetric=False, seed=3).iloc[0]
+    assert row.loss == pytest.approx(parts.hidden.item(), rel=1e-4)
+    assert row.accuracy == pytest.approx(parts.accuracy.item(), abs=1e-6)
 
 
 def test_a_batch_in_parts_teaches_what_the_whole_one_does(labram, small, monkeypatch):

@@ -53,6 +53,19 @@ def test_tokenizer_file_without_what_the_loader_drops(labram, small, tmp_path):
     assert torch.equal(found.codes(x, NAMES), model.eval().codes(x, NAMES))
 
 
+def test_versions_in_a_name_stay(labram, small, tmp_path):
+    paths = [labram.save_weights(labram.LaBraM(small), tmp_path / f"mine.v{number}") for number in (1, 2)]
+    assert [path.name for path in paths] == ["mine.v1.safetensors", "mine.v2.safetensors"]
+    assert all(labram.LaBraM.from_checkpoint(path).config["n_outputs"] == 0 for path in paths)
+
+
+def test_a_model_is_no_tokenizer(labram, small, tmp_path):
+    path = labram.save_weights(labram.MaskedModel(small, 30), tmp_path / "masked")
+    with pytest.raises(labram.CheckpointError, match="holds no encoder.cls_token and no quantize.*to model_weights"):
+        labram.check_is_tokenizer(path)
+    labram.check_is_tokenizer(labram.save_weights(labram.Tokenizer(small, 30, 8, 1), tmp_path / "tokenizer"))
+
+
 @pytest.mark.parametrize("recipe", ["official", "corrected"])
 def test_own_files_give_the_same_model_back(labram, small, recipe, tmp_path):
     recipe = labram.RECIPES[recipe]
@@ -144,6 +157,8 @@ def test_features_of_any_recording(labram, small, sfreq, capsys):
     assert features.shape == (3, 100) and features.index.tolist() == [0, 3, 6]
     assert np.isfinite(features.to_numpy()).all()
     assert capsys.readouterr().out == "left out: ECG, EEG Fp1-LE\n"
+    raw.info["bads"] = ["Cz"]
+    assert labram.known_electrodes(raw) == ["Fp1", "EEG O2-REF"]
     with pytest.raises(labram.WindowError, match="less than a window of 4 s"):
         labram.features_of_recording(raw.copy().crop(0, 2), model)
     for seconds in (2.5, 0):

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..notebooks import ParameterError, default_parameters
-from ..runs.data import no_data
+from ..runs.data import asked_for, no_data
 from ..runs.folders import MARKER
 from .files import Run
 
@@ -55,13 +55,13 @@ def check_any(runs: Sequence[Run]) -> None:
 
 
 def with_data(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs, those whose recordings are not where they should be with that as their problem."""
+    """Return the runs, those whose recordings or weights are not where they should be with that as their problem."""
     defaults = {source: default_parameters(source) for source in {run.source for run in runs}}
-    faults: dict[tuple[object, ...], str] = {}
+    faults: dict[str, str] = {}
     checked = []
     for run in runs:
         values = defaults[run.source] | run.parameters
-        wanted = values.get("dataset"), values.get("data_root")
+        wanted = repr(asked_for(values))
         if wanted not in faults:
             faults[wanted] = no_data(values)
         found = not run.problem and faults[wanted]
