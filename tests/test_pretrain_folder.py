@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -199,11 +200,15 @@ def test_two_processes_end_together(place, tmp_path):
 
 # ---- what is said ----
 
-def test_montages_without_a_batch_are_named(data):
+def test_montages_without_a_batch_are_named(place, data, tmp_path, capfd):
     with pytest.warns(UserWarning, match="fewer windows than the 8 of a batch are left out: 3 channels from F3 to T3: "
                                          "6 windows of 3 s. A smaller batch_size") as told:
         pretrain("tokenizer", data, max_steps=1, **TOKENIZER)
     assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(words_of(place, tmp_path, max_steps=1)) == 0
+    assert capfd.readouterr().err.splitlines()[0] == f"eegemo: {told[0].message}"
     changed = pretrain("tokenizer", data, max_steps=10, **TOKENIZER | {"batch_size": 6}).history
     assert set(changed["n_chans"]) == {3, 5}
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from dataclasses import fields
 
 from eegemo_utils import corpus
@@ -41,7 +42,8 @@ def main(words=None) -> int:
     arguments = vars(command_line().parse_args(words))
     stage, paths, out, hours = (arguments.pop(name) for name in ("stage", "corpus", "out", "hours"))
     try:
-        with process_group(arguments["device"]):
+        with warnings.catch_warnings(), process_group(arguments["device"]):
+            warnings.showwarning = lambda message, *_: print(f"eegemo: {message}", file=sys.stderr)
             data = corpus.open(*paths)
             data = data if hours is None else data.part(hours, arguments["random_state"])
             pretrain(stage, data, out, **arguments)

@@ -95,14 +95,14 @@ class Place:
 
         Raises
         ------
-        ValueError, OSError
-            What `work` raised; on the other processes a `ToldError`.
+        ToldError
+            On the other processes; on the first one what `work` raised.
         """
         value = fault = None
         if self.first:
             try:
                 value = work()
-            except (ValueError, OSError) as error:
+            except Exception as error:
                 fault = error
         value, said = self.told((value, None if fault is None else str(fault)))
         if fault is not None:
