@@ -90,7 +90,7 @@ def test_the_folder_holds_weights_curve_and_two_checkpoints(place, data, alone):
         folder = place / "one" / stage
         names = sorted(path.name for path in folder.iterdir())
         assert {name for name in names if not name.startswith("checkpoint-")} == {
-            "history.csv", f"{stage}.json", f"{stage}.safetensors", "settings.json"}
+            ".lock", "history.csv", f"{stage}.json", f"{stage}.safetensors", "settings.json"}
         pd.testing.assert_frame_equal(pd.read_csv(folder / "history.csv"), made.history)
         loaded = getattr(definitions, kind).from_checkpoint(folder / f"{stage}.safetensors").state_dict()
         assert all(torch.equal(value, loaded[name]) for name, value in made.model.state_dict().items())

@@ -11,8 +11,9 @@ on several, and on several machines that share a file system::
     torchrun --nproc-per-node 8 -m eegemo_utils.pretrain masked corpora/tuh --out runs/base \\
         --tokenizer runs/tokenizer/tokenizer.safetensors --precision bf16
 
-A training that was killed goes on from its last checkpoint when started again in the same way. What is learned does
-not depend on the number of processes, but for rounding.
+A training that was killed goes on from its last checkpoint when started again in the same way: there is one at the end
+of each epoch and after every `checkpoint_every` steps, and the newest two are kept. What is learned does not depend on
+the number of processes, but for rounding.
 """
 
 from eegemo_utils.pretrain.settings import Settings

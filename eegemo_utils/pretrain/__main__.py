@@ -3,13 +3,15 @@
 import argparse
 import os
 import sys
+import warnings
 from dataclasses import fields
 
 from eegemo_utils import corpus
 from eegemo_utils.notebooks import NotebookError
 from eegemo_utils.pretrain import pretrain
-from eegemo_utils.pretrain.settings import CHOICES, OF_ONE_STAGE, PLANS, Settings
-from eegemo_utils.pretrain.together import process_group
+from eegemo_utils.pretrain.settings import CHOICES, HELP, PLANS, Settings
+from eegemo_utils.pretrain.stopping import Stopped
+from eegemo_utils.pretrain.together import ToldError, process_group
 
 KINDS = {"int": int, "int | None": int, "float": float, "float | None": float, "str": str}
 
@@ -29,25 +31,32 @@ def command_line() -> argparse.ArgumentParser:
     for field in fields(Settings):
         if field.name not in ("stage", "symmetric"):
             flag = "--" + field.name.replace("_", "-")
-            default = "as in the paper, or none" if field.default is None else field.default
-            stage = [f"{stage} stage; " for stage, names in OF_ONE_STAGE.items() if field.name in names]
+            default = "" if field.default is None else f"; default: {field.default}"
             parser.add_argument(flag, type=KINDS[field.type], default=field.default, choices=CHOICES.get(field.name),
-                                help=f"{''.join(stage)}default: {default}")
+                                help=HELP[field.name] + default)
     return parser
 
 
 def main(words=None) -> int:
-    """Train; a mistake or a fault of the data is one line on stderr, and 2."""
+    """Train; a mistake or a fault of the data is one line on stderr, and 2; Ctrl-C too, and 130; SIGTERM 143."""
     arguments = vars(command_line().parse_args(words))
     stage, paths, out, hours = (arguments.pop(name) for name in ("stage", "corpus", "out", "hours"))
     try:
-        with process_group(arguments["device"]):
+        with warnings.catch_warnings(), process_group(arguments["device"]):
+            warnings.showwarning = lambda message, *_: print(f"eegemo: {message}", file=sys.stderr)
             data = corpus.open(*paths)
             data = data if hours is None else data.part(hours, arguments["random_state"])
             pretrain(stage, data, out, **arguments)
-    except (ValueError, OSError, NotebookError) as error:
-        print(f"eegemo: process {os.environ.get('RANK', 0)}: {error}", file=sys.stderr)
+    except ToldError:  # the first process says it
         return 2
+    except (ValueError, OSError, NotebookError) as error:
+        process = f"process {os.environ['RANK']}: " if int(os.environ.get("WORLD_SIZE", 1)) > 1 else ""
+        print(f"eegemo: {process}{error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        if int(os.environ.get("RANK", 0)) == 0:
+            print(f"eegemo: {str(stop) or 'interrupted, no step was taken'}", file=sys.stderr)
+        return stop.code if isinstance(stop, Stopped) else 130
     return 0
 
 

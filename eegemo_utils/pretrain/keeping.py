@@ -1,19 +1,22 @@
 """Files of a pretraining: settings, checkpoints of which two are kept, the loss curve.
 
 A folder holds ``settings.json``, ``checkpoint-<step>.pt``, ``history.csv`` (a line a step) and, in the end, the weights
-``<stage>.safetensors`` with their description ``<stage>.json``. Each is written under another name and moved.
+``<stage>.safetensors`` with their description ``<stage>.json``. Each is written under another name and moved. The first
+process locks ``.lock`` while it is at work; the system lets go of it when the process is killed.
 """
 
 import json
 import warnings
 from pathlib import Path
 
+import filelock
 import pandas as pd
 
 from eegemo_utils.datasets.common import save_text
 from eegemo_utils.training import checkpoints
 
 KEPT = 2
+SETTINGS, LOCK = "settings.json", ".lock"
 
 
 class Folder:
@@ -30,31 +33,60 @@ class Folder:
         self.path = None if path is None else Path(path)
         self.about = json.loads(json.dumps(about))
         self.mark = checkpoints.fingerprint(json.dumps(self.about, sort_keys=True))
+        self.lock = None if path is None else filelock.FileLock(self.path / LOCK, timeout=0)
 
-    def begin(self) -> None:
-        """Make the folder, or find that it is this training's.
+    def begin(self) -> bool:
+        """Make the folder, or find that it is this training's; whether it was begun before.
 
         Raises
         ------
         ValueError
-            When it holds another training.
+            When it holds another training, or one is at work there.
         """
         if self.path is None:
-            return
-        known = self.path / "settings.json"
-        if known.is_file():
-            before = json.loads(known.read_text(encoding="utf-8"))
-            differ = [f"{name} was {before.get(name)!r}, is {self.about.get(name)!r}"
-                      for name in sorted({*before, *self.about}) if before.get(name) != self.about.get(name)]
-            if differ:
-                raise ValueError(f"{self.path}: holds another training: {'; '.join(differ)[:600]}. Give a new folder, "
-                                 f"or the settings that it began with.")
-            return
-        if self.path.is_dir() and any(self.path.iterdir()):
+            return False
+        known = self.path / SETTINGS
+        if self.path.is_dir() and not known.is_file() and any(path.name != LOCK for path in self.path.iterdir()):
             raise ValueError(f"{self.path}: expected a new folder or one of this training, found other files. Give a "
                              f"new folder.")
         self.path.mkdir(parents=True, exist_ok=True)
-        save_text(known, json.dumps(self.about, indent=1) + "\n")
+        try:
+            self.lock.acquire()
+        except filelock.Timeout:
+            raise ValueError(f"{self.path}: another training is at work there now. Wait for it, or give a new "
+                             f"folder.") from None
+        try:
+            return self._take_over(known)
+        except ValueError:
+            self.release()
+            raise
+
+    def _take_over(self, known: Path) -> bool:
+        """Compare the settings that lie here with this training's, or write these."""
+        before = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else None
+        differ = [f"{name} was {before.get(name)!r}, is {self.about.get(name)!r}"
+                  for name in sorted({*before, *self.about}) if before.get(name) != self.about.get(name)
+                  ] if before is not None else []
+        if differ and any(path.name != SETTINGS and path.name[0] != "." for path in self.path.iterdir()):
+            raise ValueError(f"{self.path}: holds another training: {'; '.join(differ)[:600]}. Give a new folder, or "
+                             f"the settings that it began with.")
+        if differ or before is None:  # settings alone are what a training left that was killed before it kept anything
+            save_text(known, json.dumps(self.about, indent=1) + "\n")
+        return before is not None and not differ
+
+    def release(self) -> None:
+        """Let other trainings use the folder."""
+        if self.lock is not None:
+            self.lock.release()
+
+    @property
+    def where(self) -> str:
+        """In words: where the next call goes on."""
+        if self.path is None:
+            return "nothing was kept, no folder was given"
+        steps = [int(path.stem.rpartition("-")[2]) for path in self.checkpoints()]
+        return (f"the same command goes on after step {steps[-1]}" if steps else
+                "no checkpoint was written yet, the same command begins anew")
 
     def checkpoints(self) -> list[Path]:
         """Files, the newest last."""

@@ -9,6 +9,26 @@ NOT_COMPARED = ("micro_batch", "checkpoint_every", "max_steps")  # may change wh
 CHOICES = {"size": ("tiny", "base", "large", "huge"), "recipe": ("corrected", "official"),
            "precision": ("float32", "bf16")}
 OF_ONE_STAGE = {"tokenizer": ("n_codes", "code_dim", "n_decoder_layers"), "masked": ("mask_ratio", "symmetric")}
+HELP = {  # of the options; the paper's values are tested against the notebook's plans
+    "size": "of the network",
+    "recipe": "the paper's, mended, or as released",
+    "batch_size": "windows of a step, over all processes; default: 1024 / 512 (tokenizer / masked stage)",
+    "micro_batch": "masked stage; windows that a process takes at once, the batch stays whole; "
+                   "default: as many as a CPU's caches hold, on a GPU all",
+    "epochs": "default: 100 / 50 (tokenizer / masked stage)",
+    "warmup_epochs": "epochs in which the rate rises; default: 10 / 5 (tokenizer / masked stage)",
+    "peak_rate": "highest learning rate; default: 5e-05 / 0.0005 (tokenizer / masked stage)",
+    "n_patches": "seconds of a window; default: as many as give at most 256 patches, and at most 16",
+    "stride_seconds": "from one window to the next; default: 1 / 4 (tokenizer / masked stage)",
+    "n_codes": "tokenizer stage; size of the vocabulary",
+    "code_dim": "tokenizer stage; numbers of a code",
+    "n_decoder_layers": "tokenizer stage; blocks of the decoder",
+    "mask_ratio": "masked stage; share of the patches that are hidden",
+    "precision": "of the networks' numbers",
+    "random_state": "seed",
+    "checkpoint_every": "steps from one checkpoint to the next; the end of each epoch has one besides",
+    "max_steps": "stop after so many steps, as if killed; default: none, all epochs",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +61,7 @@ class Settings:
     precision : {"float32", "bf16"}
     random_state : int
     checkpoint_every : int
-        Steps from one checkpoint to the next.
+        Steps from one checkpoint to the next; the end of each epoch has one besides.
     max_steps : int, optional
         Stop after so many steps, as if killed: the schedule stays that of all epochs.
 

@@ -1,5 +1,6 @@
 """The two stages: which module learns, and its losses for a batch."""
 
+import warnings
 from dataclasses import replace
 from types import ModuleType
 
@@ -8,6 +9,26 @@ import torch
 from torch import nn
 
 from eegemo_utils.pretrain.settings import PLANS, Settings
+
+FEWEST_USED = 0.05  # share of the codes; below it a codebook counts as collapsed
+
+
+def codes_in_use(quantizer: nn.Module) -> float | None:
+    """Perplexity of a vocabulary: exp of the entropy of how often its codes were chosen; None when nobody counted."""
+    counts = quantizer.cluster_size.double().cpu()
+    if not counts.sum() > 0:
+        return None
+    return float(torch.special.entr(counts / counts.sum()).sum().exp())
+
+
+def warn_of_collapse(quantizer: nn.Module) -> None:
+    """Warn when so few codes are in use that naming them says little."""
+    used, n_codes = codes_in_use(quantizer), len(quantizer.cluster_size)
+    if used is not None and (used < 2 or used < FEWEST_USED * n_codes):
+        warnings.warn(f"the tokenizer uses {used:.1f} of its {n_codes} codes (perplexity): the codebook has collapsed. "
+                      f"A masked model then names codes that nearly all patches share, and its loss looks better than "
+                      f"it is. Train the tokenizer for longer, on more data, or with fewer codes (n_codes).",
+                      stacklevel=2)
 
 
 class TokenizerStage:
@@ -18,6 +39,7 @@ class TokenizerStage:
         self.model = definitions.Tokenizer(settings.size, settings.n_codes, settings.code_dim,
                                            settings.n_decoder_layers, self.recipe)
         self.names = ("loss", *definitions.TokenizerLosses._fields[1:])
+        self.quantizer = self.model.quantize
         self._losses = definitions.tokenizer_losses
 
     def at_once(self, x: torch.Tensor) -> int:
@@ -35,7 +57,8 @@ class MaskedStage:
     def __init__(self, definitions: ModuleType, settings: Settings, tokenizer: nn.Module, drop_rate: float):
         self.recipe = definitions.RECIPES[settings.recipe]
         self.tokenizer = tokenizer.eval().requires_grad_(False)
-        n_codes = len(tokenizer.quantize.embedding.weight)
+        self.quantizer = tokenizer.quantize
+        n_codes = len(self.quantizer.embedding.weight)
         self.model = definitions.MaskedModel(settings.size, n_codes, self.recipe, drop_rate)
         self.names = ("loss", *definitions.MaskedLosses._fields)
         self.settings, self._definitions = settings, definitions

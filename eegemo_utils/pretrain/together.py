@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from eegemo_utils.training.checkpoints import fingerprint
 from eegemo_utils.training.device import choose_device
+
+
+class ToldError(ValueError):
+    """The fault of the first process, which says it, on another one."""
 
 
 @contextmanager
@@ -85,6 +89,27 @@ class Place:
     def told(self, value):
         """The first process's value."""
         return self.gather(value)[0]
+
+    def first_does(self, work: Callable[[], object]):
+        """What `work` returns on the first process; where it raises, all processes end.
+
+        Raises
+        ------
+        ToldError
+            On the other processes; on the first one what `work` raised.
+        """
+        value = fault = None
+        if self.first:
+            try:
+                value = work()
+            except Exception as error:
+                fault = error
+        value, said = self.told((value, None if fault is None else str(fault)))
+        if fault is not None:
+            raise fault
+        if said is not None:
+            raise ToldError(said)
+        return value
 
     def check_same(self, model: nn.Module, step: int) -> None:
         """Raise where the processes' weights, codebooks included, are no longer the same to the bit."""

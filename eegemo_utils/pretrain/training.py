@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,7 +16,15 @@ from eegemo_utils.corpus import Corpus
 from eegemo_utils.notebooks import load_definitions
 from eegemo_utils.pretrain.keeping import Folder
 from eegemo_utils.pretrain.settings import Settings
-from eegemo_utils.pretrain.stages import MaskedStage, TokenizerStage, paper_plan, step_noise
+from eegemo_utils.pretrain.stages import (
+    MaskedStage,
+    TokenizerStage,
+    codes_in_use,
+    paper_plan,
+    step_noise,
+    warn_of_collapse,
+)
+from eegemo_utils.pretrain.stopping import Stopping
 from eegemo_utils.pretrain.together import Place
 from eegemo_utils.training.checkpoints import fingerprint, random_state, set_random_state
 from eegemo_utils.training.device import autocast
@@ -62,9 +71,12 @@ def pretrain(stage: str, corpus: Corpus, out=None, *, tokenizer=None, device: st
     Raises
     ------
     ValueError
-        For impossible settings, an `out` of another training, or a loss that is no longer finite.
+        For impossible settings, an `out` of another training or with one at work, or a loss that is no longer finite.
     DatasetError
         When the corpus is damaged.
+    Stopped
+        A KeyboardInterrupt: after Ctrl-C or SIGTERM. One process ends the step and writes a checkpoint first (a second
+        signal ends it at once); several end at once and leave the last one.
     """
     chosen, place = Settings(stage, **settings), Place.here(device)
     torch.manual_seed(chosen.random_state)
@@ -107,9 +119,31 @@ class _Training:
 
     def run(self) -> Pretrained:
         """Train from the last checkpoint, or from the start."""
-        if self.place.first:
-            self.folder.begin()
-        step = self._restore()
+        with Stopping(self.place.world_size == 1, lambda: self.folder.where) as stopping:
+            begun = self.place.first_does(self.folder.begin)
+            try:
+                self._warn_at_start()
+                self._finish(self._learn(self._restore(begun), stopping))
+            finally:
+                self.folder.release()
+        return Pretrained(self.raw.eval(), self._history())
+
+    def _warn_at_start(self) -> None:
+        if not self.place.first:
+            return
+        if self.batches.left_out:
+            warnings.warn(f"montages with fewer windows than the {self.plan.batch_size} of a batch are left out: "
+                          f"{'; '.join(self.batches.left_out)}. A smaller batch_size takes them in", stacklevel=2)
+        if self.settings.stage == "masked" and codes_in_use(self.stage.quantizer) is not None:
+            self._tell(f"the tokenizer: {self._codes()}")
+            warn_of_collapse(self.stage.quantizer)
+
+    def _codes(self) -> str:
+        quantizer = self.stage.quantizer
+        return f"{codes_in_use(quantizer):.1f} of {len(quantizer.cluster_size)} codes in use (perplexity)"
+
+    def _learn(self, step: int, stopping: Stopping) -> int:
+        """Take the steps after the first `step` ones; returns how many there are then."""
         self.batches.position = step
         with tqdm(total=self.n_steps, initial=step, unit="step", disable=not (self.progress and self.place.first)
                   or None) as bar:
@@ -118,28 +152,39 @@ class _Training:
                 step += 1
                 bar.update()
                 last, whole = step == self.n_steps, step % len(self.batches) == 0
-                if last or whole or step % LOOK_EVERY == 0 or step % self.settings.checkpoint_every == 0:
+                kept = last or whole or step % self.settings.checkpoint_every == 0 or stopping.number is not None
+                if kept or step % LOOK_EVERY == 0:
                     bar.set_postfix(loss=f"{self._look():.4f}")
                 if whole:
-                    self._tell(f"epoch {step // len(self.batches)} of {self.plan.epochs}: loss {self._mean_loss():.4f}")
-                if last or step % self.settings.checkpoint_every == 0:
+                    self._tell_epoch(step // len(self.batches))
+                if kept:
                     self._keep(step)
                 if last:
                     break
+                if kept and stopping.number is not None:
+                    raise KeyboardInterrupt
+        return step
+
+    def _finish(self, step: int) -> None:
+        """Write the weights, where all steps were taken."""
         if step < len(self.rates):
             self._tell(f"stopped after step {step} of {len(self.rates)}, as max_steps says: no weights were written. "
                        f"The same command with more steps, or without max_steps, goes on")
-        elif self.place.first and self.folder.path is not None:
+            return
+        if self.place.first and self.folder.path is not None:
             self._tell(f"wrote {self._save_weights(self.raw, self.folder.path / self.settings.stage)}")
-        return Pretrained(self.raw.eval(), self._history())
+        if self.place.first and self.settings.stage == "tokenizer":
+            warn_of_collapse(self.stage.quantizer)
 
     def _tell(self, line: str) -> None:
         if self.progress and self.place.first:
             tqdm.write(line)
 
-    def _mean_loss(self) -> float:
-        """Of the epoch that has just ended."""
-        return sum(row[4] for row in self.rows[-len(self.batches):]) / len(self.batches)
+    def _tell_epoch(self, epoch: int) -> None:
+        """The mean loss of the epoch that has just ended, and the codes that the tokenizer uses."""
+        loss = sum(row[4] for row in self.rows[-len(self.batches):]) / len(self.batches)
+        codes = f", {self._codes()}" if self.settings.stage == "tokenizer" else ""
+        self._tell(f"epoch {epoch} of {self.plan.epochs}: loss {loss:.4f}{codes}")
 
     def _step(self, x: torch.Tensor, channels: list[str], step: int) -> None:
         """One step of the optimiser."""
@@ -188,10 +233,12 @@ class _Training:
                                     "random": everybody,
                                     "rows": torch.tensor(self.rows, dtype=torch.float64)}, self._history())
 
-    def _restore(self) -> int:
+    def _restore(self, begun: bool) -> int:
         """Take over the newest checkpoint; returns the number of steps that it holds."""
         path = self.place.told(self.folder.newest() if self.place.first else None)
         if path is None:
+            if begun:
+                self._tell("begins anew: the folder holds no checkpoint that can be read")
             torch.manual_seed(self.settings.random_state + self.place.rank)
             return 0
         state = self.folder.load(path)
