@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
-from tqdm.auto import tqdm
 
 from eegemo_utils.corpus import index
 from eegemo_utils.corpus.making import Job, changed, finished, make, settings_text
@@ -119,6 +118,8 @@ def _same_corpus(out: Path, settings: str, jobs: list[Job]) -> None:
 
 
 def _make_all(jobs: list[Job], n_jobs: int, progress: bool) -> tuple[dict[str, dict], dict[str, str]]:
+    from tqdm.auto import tqdm  # late: in a notebook it wants widgets, which only a bar needs
+
     facts = {job.name: found for job in jobs if (found := finished(job)) is not None}
     left = [job for job in jobs if job.name not in facts]
     skipped: dict[str, str] = {}
