@@ -3,8 +3,9 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -37,6 +38,15 @@ def process_group(device: str) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+        _leave(store, rank, world_size)
+
+
+def _leave(store: dist.Store, rank: int, world_size: int) -> None:
+    """End after the others, for the first process: it may hold the store that they are connected to."""
+    with suppress(RuntimeError):  # some are dead
+        store.set(f"left_{rank}", "")
+        if rank == 0:
+            store.wait([f"left_{other}" for other in range(world_size)], timedelta(seconds=5))
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,8 @@ class Place:
             except Exception as error:
                 fault = error
         value, said = self.told((value, None if fault is None else str(fault)))
+        if said is not None:
+            self.gather(None)  # nobody leaves while another one still listens
         if fault is not None:
             raise fault
         if said is not None:
