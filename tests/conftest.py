@@ -99,6 +99,17 @@ def notebook(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture
+def one_thread() -> Generator[None, None, None]:
+    """PyTorch on one thread, as small networks run fastest."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def labram() -> ModuleType:
     """Definitions of notebooks/labram.ipynb, on one thread, as its small networks run fastest."""

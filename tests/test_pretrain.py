@@ -25,14 +25,7 @@ HERE = Path(__file__).parent
 # Two processes add the same numbers in another order: after a step all is equal to rounding, then optimisers amplify it
 ONE_OR_TWO = {"rtol": 2e-3, "atol": 2e-3}
 PLAN = ((FIVE, 50.0), (THREE, 40.0), (FIVE, 30.0))
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

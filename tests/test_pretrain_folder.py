@@ -14,7 +14,6 @@ from pathlib import Path
 import filelock
 import pandas as pd
 import pytest
-import torch
 from corpora import FIVE, THREE, make_corpus
 from pretraining_process import MASKED, TOKENIZER
 
@@ -26,14 +25,6 @@ from eegemo_utils.pretrain.stages import codes_in_use, step_noise
 
 HERE = Path(__file__).parent
 EPOCH = 4  # steps
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +71,7 @@ def die():
     raise MemoryError("killed")
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:montages with fewer windows")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:montages with fewer windows")]
 
 
 # ---- checkpoints and signals ----

@@ -197,7 +197,8 @@ class _Training:
 
     def _losses(self, x: torch.Tensor, channels: list[str], noise: torch.Tensor, told: list) -> Iterator[torch.Tensor]:
         """Losses of parts of this process's windows, whose sum is the batch's; each goes back before the next."""
-        parts = list(zip(x.split(self.stage.at_once(x)), noise.split(self.stage.at_once(x))))
+        at_once = self.stage.at_once(x)
+        parts = list(zip(x.split(at_once), noise.split(at_once)))
         for number, (windows, hidden) in enumerate(parts, 1):
             alone = nullcontext() if number == len(parts) or self.place.world_size == 1 else self.model.no_sync()
             with alone:
