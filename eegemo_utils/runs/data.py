@@ -15,34 +15,29 @@ def asked_for(values: Mapping[str, object]) -> dict[str, object]:
 
 def no_data(values: Mapping[str, object]) -> str:
     """Return why a run's recordings or weights are not there; "" when they are, or the run names none."""
-    return _no_recordings(values) or _no_weights(values)
-
-
-def _no_weights(values: Mapping[str, object]) -> str:
-    for name, file in asked_for(values).items():
-        if name.endswith("_weights") and file and isinstance(file, str):
-            from .. import datasets  # late: MNE
-            from ..trials import DatasetError
-
-            try:
-                datasets.resolve_root(file)
-            except DatasetError as error:
-                return f"{name}: {error}"
-    return ""
+    weights = (_not_there(name, file) for name, file in asked_for(values).items()
+               if name.endswith("_weights") and file and isinstance(file, str))
+    return _no_recordings(values) or next(filter(None, weights), "")
 
 
 def _no_recordings(values: Mapping[str, object]) -> str:
     dataset, root = values.get("dataset"), values.get("data_root")
     if dataset in (None, "simulated") or root is None:
         return ""
-    from .. import datasets  # late: MNE
+    from ..datasets import MODULES  # late: MNE
+
+    if dataset not in MODULES:
+        guess = did_you_mean(dataset, MODULES)
+        return f"There is no dataset {dataset!r}.{guess} There are: {', '.join(MODULES)}."
+    return _not_there(f"dataset {dataset}", root, MODULES[dataset].FACTS["folders"])
+
+
+def _not_there(what: str, path: object, folders: tuple[str, ...] = ()) -> str:
+    from ..datasets import resolve_root  # late: MNE
     from ..trials import DatasetError
 
-    if dataset not in datasets.MODULES:
-        guess = did_you_mean(dataset, datasets.MODULES)
-        return f"There is no dataset {dataset!r}.{guess} There are: {', '.join(datasets.MODULES)}."
     try:
-        datasets.resolve_root(root, datasets.MODULES[dataset].FACTS["folders"])
+        resolve_root(path, folders)
     except DatasetError as error:
-        return f"dataset {dataset}: {error}"
+        return f"{what}: {error}"
     return ""
