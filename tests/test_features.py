@@ -320,7 +320,7 @@ def test_windows_begin_after_the_baseline_and_both_are_filtered_apart():
 def test_trial_features_are_windows_of_the_electrodes():
     trials = some_trials()
     windows = trial_features(trials, BANDS["faced"], 1.0, method="zero_phase")
-    assert windows.X.shape == (4 + 6 + 1, 4, 5) and windows.X.dtype == np.float32
+    assert windows.X.shape == (4 + 6 + 1, 4, 5) and windows.X.dtype == np.float64
     assert windows.info["ch_names"] == NAMES[:4] and windows.bands == tuple(BANDS["faced"])
     assert windows.table["trial"].tolist() == [1] * 4 + [2] * 6 + [3]
     expected = band_features(trials.signals[1][:4, 128:], 128, BANDS["faced"], method="zero_phase")[0]

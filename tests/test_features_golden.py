@@ -107,19 +107,19 @@ def trials(signals):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_features_of_recordings_in_float32(trials, kind):
+def test_features_of_recordings_in_float64(trials, kind):
     name = {"DE": "de", "PSD": "energy"}[kind]
     windows = trial_features(trials, BANDS["mtcnn"], HALF, kind=name, method="causal")
-    assert windows.X.shape == (4800, 32, 4) and windows.X.dtype == np.float32
+    assert windows.X.shape == (4800, 32, 4) and windows.X.dtype == np.float64
     for number, band in enumerate(BANDS["mtcnn"]):
         np.testing.assert_allclose(windows.X[0, :, number], GOLDEN[kind]["raw_w0"][band], rtol=1e-5)
         np.testing.assert_allclose(windows.X[4799, :, number], GOLDEN[kind]["raw_w4799"][band], rtol=1e-5)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_maps_of_recordings_in_float32(trials, maps, variant):
+def test_maps_of_recordings_in_float64(trials, maps, variant):
     windows = electrode_maps(trials, baseline=variant)
-    assert windows.X.shape == (4800, 8, 8, 9) and windows.X.dtype == np.float32
+    assert windows.X.shape == (4800, 8, 8, 9) and windows.X.dtype == np.float64
     for kind in KINDS:
         check_maps(windows.X, kind, variant, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(windows.X, maps[variant], rtol=1e-5, atol=1e-5)

@@ -20,6 +20,7 @@ from eegemo_utils.training import (
     fit,
     predict,
     seed_everything,
+    set_precision,
 )
 
 
@@ -472,6 +473,22 @@ def test_devices(monkeypatch):
         choose_device("gpu")
     with pytest.raises(ValueError, match="fp16"):
         autocast(torch.device("cpu"), "fp16")
+
+
+def test_precision_auto_is_float64_on_a_cpu_and_what_is_asked_for_holds():
+    cpu = torch.device("cpu")
+    try:
+        assert set_precision("auto", cpu) == "float64" and torch.zeros(1).dtype == torch.float64
+        assert set_precision("bf16", cpu) == "bf16" and torch.zeros(1).dtype == torch.float32
+        assert not (torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
+        assert set_precision("auto", torch.device("cuda"), on_cuda="bf16") == "bf16"
+        with pytest.raises(ValueError, match="needs CUDA"):
+            set_precision("fp16", cpu)
+        with pytest.raises(ValueError, match="'double' is not one of float64, float32, bf16, fp16"):
+            set_precision("double", cpu)
+        assert torch.zeros(1).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_checkpoint_path(monkeypatch, tmp_path):

@@ -89,7 +89,7 @@ def trial_features(trials: Trials, bands: dict = BANDS["seed"], seconds: float =
     Returns
     -------
     Windows
-        X of shape (n_windows, n_chans, n_bands), float32, of the electrodes; table of the trials with window
+        X of shape (n_windows, n_chans, n_bands), float64, of the electrodes; table of the trials with window
         (0, 1, ... in the trial) and start_s (seconds after the baseline). A trial shorter than a window
         has no row.
 
@@ -103,9 +103,9 @@ def trial_features(trials: Trials, bands: dict = BANDS["seed"], seconds: float =
     if cache:
         return cached(trial_features, trials, bands=bands, seconds=seconds, kind=kind, baseline=baseline, method=method)
     made = _each_trial(trials, baseline, bands=bands, seconds=seconds, kinds=(kind,), method=method)
-    parts = [features[0].astype(np.float32) for features in made]
+    parts = [features[0] for features in made]
     info = mne.pick_info(trials.info, mne.pick_types(trials.info, eeg=True))
-    X = np.concatenate(parts) if parts else np.zeros((0, len(info["ch_names"]), len(bands)), np.float32)
+    X = np.concatenate(parts) if parts else np.zeros((0, len(info["ch_names"]), len(bands)))
     table = window_table(trials.table, [len(part) for part in parts], seconds)
     return Windows(X, table, None, info, tuple(bands), trials.description, trials.decisions)
 
@@ -126,7 +126,7 @@ def electrode_maps(trials: Trials, bands: dict = BANDS["mtcnn"], seconds: float 
     Returns
     -------
     Windows
-        X of shape (n_windows, n_kinds * n_bands, 8, 9), float32: all bands of the first kind, then of the
+        X of shape (n_windows, n_kinds * n_bands, 8, 9), float64: all bands of the first kind, then of the
         second. Each kind of a window is z-scored over bands and electrodes, so that the empty cells' 0 is
         the window's mean. Table as in `trial_features`.
 
@@ -142,8 +142,8 @@ def electrode_maps(trials: Trials, bands: dict = BANDS["mtcnn"], seconds: float 
     info = mne.pick_info(trials.info, mne.pick_types(trials.info, eeg=True))
     parts = []
     for features in _each_trial(trials, baseline, bands=bands, seconds=seconds, kinds=kinds, method="causal"):
-        parts.append(feature_maps(features, info["ch_names"]).astype(np.float32))
-    X = np.concatenate(parts) if parts else np.zeros((0, len(kinds) * len(bands), 8, 9), np.float32)
+        parts.append(feature_maps(features, info["ch_names"]))
+    X = np.concatenate(parts) if parts else np.zeros((0, len(kinds) * len(bands), 8, 9))
     table = window_table(trials.table, [len(part) for part in parts], seconds)
     return Windows(X, table, None, info, tuple(bands), trials.description, trials.decisions)
 

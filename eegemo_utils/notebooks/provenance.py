@@ -92,6 +92,7 @@ def devices() -> dict[str, object]:
         facts["threads"] = torch.get_num_threads()
         if torch.cuda.is_initialized():
             facts["device"] = torch.cuda.get_device_name()
+            facts["tf32"] = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
             facts["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
     return facts
 

@@ -1,7 +1,7 @@
 """Training: seeds, device, one model or many models at once, early stopping, exact resume."""
 
 from .checkpoints import checkpoint_path
-from .device import autocast, choose_device
+from .device import autocast, choose_device, set_precision
 from .fit import fit, predict
 from .history import History
 from .many import fit_many, predict_many
@@ -11,4 +11,4 @@ from .plateau import Plateau
 from .seeds import seed_everything
 
 __all__ = ["History", "Plateau", "autocast", "checkpoint_path", "choose_device", "classification", "count_parameters",
-           "fit", "fit_many", "predict", "predict_many", "seed_everything"]
+           "fit", "fit_many", "predict", "predict_many", "seed_everything", "set_precision"]

@@ -65,7 +65,7 @@ def fit(model: nn.Module, X, y, train, val=None, *, epochs: int, objective: Call
         The weights before the first epoch count as the best so far, on the validation rows.
     keep_last : bool
         `History.last_weights` holds the last epoch's weights beside the best ones that come back.
-    precision : {"float32", "bf16", "fp16"}
+    precision : {"float64", "float32", "bf16", "fp16"}
         Autocast; fp16 (CUDA only) scales the loss.
     seed : int
     grad_clip : float, optional
@@ -109,7 +109,7 @@ def predict(model: nn.Module, X, rows=None, batch_size: int = 256, precision: st
     rows : row numbers, optional
         All rows if not given.
     batch_size : int
-    precision : {"float32", "bf16", "fp16"}
+    precision : {"float64", "float32", "bf16", "fp16"}
     forward : callable(model, x) -> tensor
 
     Returns
