@@ -1,5 +1,7 @@
 # make run      execute every notebook: results in runs/, pictures in figures/, one table
+# make quick    lint, the tests without the slow ones, one notebook: under two minutes
 # make test     everything that is checked
+# make processors   the notebooks under many numeric settings: half an hour
 # make lab      open the notebooks in JupyterLab
 # make notebooks   re-execute and clean the committed notebooks in place
 # make env      only install
@@ -15,7 +17,7 @@ BIN := .venv/bin
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 NBVAL := $(BIN)/python -m pytest -p tests.conftest --nbval --nbval-current-env -n 2 --dist loadfile notebooks
 
-.PHONY: env run test lab notebooks clean
+.PHONY: env run quick test processors lab notebooks clean
 
 env: .venv/.installed
 
@@ -31,14 +33,22 @@ run: env
 	$(BIN)/eegemo run $(NOTEBOOKS) --figures figures
 
 # The stored outputs were made on a CPU. The second nbval stands for another processor.
-test notebooks: export CUDA_VISIBLE_DEVICES :=
+quick test processors notebooks: export CUDA_VISIBLE_DEVICES :=
 # Two workers share the cores: threads of their own would only get in each other's way.
-test: export OMP_NUM_THREADS := 1
+quick test: export OMP_NUM_THREADS := 1
+quick: env
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests
+	$(NBVAL) -k gru
+
 test: env
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 	$(NBVAL)
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(NBVAL)
+
+processors: env
+	$(BIN)/python tests/processors.py
 
 lab: env
 	$(BIN)/jupyter lab

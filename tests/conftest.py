@@ -7,6 +7,7 @@ to the next. A cell that was never executed fails; nbval alone would pass it unr
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -62,18 +63,41 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.options["check"] = False
 
 
+def largest_difference(got: dict[str, object], want: dict[str, object]) -> tuple[float, str]:
+    """Return the largest difference of a recorded float, relative above 1, and the metric's name."""
+    both = [name for name in want if name in got and name not in NOT_COMPARED and isinstance(want[name], float)]
+    apart = [(abs(got[name] - want[name]) / max(1.0, abs(want[name])), name) for name in both if got[name] is not None]
+    return max(apart, default=(0.0, ""))
+
+
+def write_difference(item: pytest.Item, failed: bool) -> None:
+    """Append to the file that EEGEMO_DIFFERENCES names how far a cell's numbers are from the stored ones."""
+    got = recorded(item.test_outputs) if getattr(item, "test_outputs", None) else {}
+    apart, metric = largest_difference(got, recorded(item.cell.outputs))
+    row = {"notebook": item.path.stem, "cell": item.cell_num, "largest": apart, "metric": metric, "failed": failed}
+    with open(os.environ["EEGEMO_DIFFERENCES"], "a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Add to nbval's comparison: the cell had been executed, and its metrics agree."""
-    result = yield
-    if is_notebook_cell(item):
+    if not is_notebook_cell(item):
+        return (yield)
+    failed = True
+    try:
+        result = yield
         if item.cell.execution_count is None:
             item.raise_cell_error("This cell was never executed; `make notebooks` executes it.")
         if item.options["check"]:
             lines = compare_metrics(recorded(item.test_outputs), recorded(item.cell.outputs))
             if lines:
                 item.raise_cell_error("Metrics differ", "\n".join(lines))
-    return result
+        failed = False
+        return result
+    finally:
+        if "EEGEMO_DIFFERENCES" in os.environ:
+            write_difference(item, failed)
 
 
 @pytest.fixture
