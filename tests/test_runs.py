@@ -12,9 +12,10 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from matplotlib.figure import Figure
 
 from eegemo_utils.notebooks import ParameterError
-from eegemo_utils.runs import RunError, RunResult, engine, refresh, results_table, run_notebook
+from eegemo_utils.runs import RunError, RunResult, engine, publish_figures, refresh, results_table, run_notebook
 from eegemo_utils.runs import folders as folders_module
 
 EEGEMO = (sys.executable, "-c", "import sys; from eegemo_utils.cli import main; sys.exit(main())")
@@ -204,6 +205,32 @@ def test_a_folder_of_other_things_is_refused(tiny, notebook, tmp_path, quiet):
     other = notebook(("n: int = 1", "parameters"), 'LIMITS = {"n": (1, 2)}', name="other")
     with pytest.raises(ParameterError, match="holds a run of tiny"):
         run_notebook(other, out=tmp_path / "out", progress=quiet)
+
+
+def test_a_figure_that_looks_the_same_is_not_replaced_and_one_that_moved_is(tmp_path):
+    def draw(folder, height, shade="0.5"):
+        figure = Figure((2, 2), layout="constrained")
+        axes = figure.subplots()
+        axes.bar([0, 1], [1, height])
+        axes.axhline(1.5, color=shade, linewidth=0.4)
+        axes.set_ylim(0, 3)
+        folder.mkdir(exist_ok=True)
+        figure.savefig(folder / "bars.png", dpi=100)
+
+    here, target = tmp_path / "run", tmp_path / "figures"
+    draw(here, 2)
+    publish_figures(here, target)
+    first = (target / "bars.png").read_bytes()
+    draw(here, 2 + 1e-9, shade="0.51")
+    assert (here / "bars.png").read_bytes() != first
+    publish_figures(here, target)
+    assert (target / "bars.png").read_bytes() == first
+    draw(here, 2.03)  # one pixel
+    publish_figures(here, target)
+    assert (target / "bars.png").read_bytes() == (here / "bars.png").read_bytes()
+    (target / "bars.png").write_bytes(b"no picture")
+    publish_figures(here, target)
+    assert (target / "bars.png").read_bytes() == (here / "bars.png").read_bytes()
 
 
 def test_refresh_twice_changes_nothing(notebook, tmp_path, quiet):
