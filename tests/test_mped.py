@@ -157,7 +157,8 @@ def test_rest_may_hold_anything(tmp_path):
 @pytest.mark.parametrize("value, message", [
     (np.zeros((61, 3, 5)), r"found float64 of shape \(61, 3, 5\)"), (np.zeros((62, 3, 4)), r"\(62, windows, 5\)"),
     (np.zeros((5, 3, 62)), r"found float64 of shape \(5, 3, 62\)"), (np.zeros((62, 0, 5)), "expected numbers of shape"),
-    (np.zeros((62, 5)), r"\(62, 5\)"), ("text", "expected numbers of shape"), (np.ones((62, 3, 5)) * 1j, "found complex128 of shape"),
+    (np.zeros((62, 5)), r"\(62, 5\)"), ("text", "expected numbers of shape"),
+    (np.ones((62, 3, 5)) * 1j, "found complex128 of shape"),
     ({"a": 1}, "expected numbers of shape"),
     (np.full((62, 3, 5), np.nan), "values that are not finite"),
     (np.full((62, 3, 5), 1e300), "values that are not finite"),

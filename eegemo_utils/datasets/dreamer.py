@@ -146,7 +146,8 @@ class Dreamer(Dataset):
         people = [_person(own, [signals[place] for place in own["place"]]) for _, own in rows.groupby("subject")]
         save_mat(path, {VARIABLE: {
             "Data": _cell(people).T, "EEG_SamplingRate": 128, "ECG_SamplingRate": 256,
-            "EEG_Electrodes": _cell(ELECTRODES).T, "noOfSubjects": len(people), "noOfVideoSequences": N_CLIPS, "Disclaimer": "written by eegemo_utils",
+            "EEG_Electrodes": _cell(ELECTRODES).T, "noOfSubjects": len(people),
+            "noOfVideoSequences": N_CLIPS, "Disclaimer": "written by eegemo_utils",
             "Provider": "eegemo_utils", "Version": "1.0.2", "Acknowledgement": "none"}})
 
     def plan(self, n_subjects, n_clips, n_seconds, baseline_seconds, random_state):

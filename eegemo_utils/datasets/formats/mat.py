@@ -32,7 +32,7 @@ MAX_DEPTH, MAX_DIMS, CHUNK = 12, 32, 1 << 20
 FAULTS = (ValueError, struct.error, zlib.error)  # what damaged bytes raise below; DatasetError is a ValueError
 
 
-def load_mat(path, names) -> dict[str, np.ndarray | str]:
+def load_mat(path, names) -> dict[str, np.ndarray]:
     """Read numbers and texts of a MATLAB file by their names.
 
     Parameters
@@ -44,26 +44,24 @@ def load_mat(path, names) -> dict[str, np.ndarray | str]:
     Returns
     -------
     dict
-        Arrays of at least two dimensions, and texts.
+        Arrays of at least two dimensions; a text as an array of one; for a cell or a struct an empty array of
+        objects.
 
     Raises
     ------
     DatasetError
-        When the file is missing, damaged, of another kind, lacks one of `names`, or one is a cell or a struct.
+        When the file is missing, damaged, of another kind, or lacks one of `names`.
     """
     found, values = [], {}
     for keys, value in walk(path, set(names).__contains__, lambda keys: len(keys) == 1):
         if value is None:
             found.append(keys[0])
         else:
-            values[keys[0]] = value
+            values[keys[0]] = np.array([value]) if isinstance(value, str) else value
     missing = [name for name in names if name not in found]
     if missing:
         raise _lacks(path, "variables " + ", ".join(names), f"missing: {', '.join(missing)}; ", found)
-    for name in names:
-        if name not in values:
-            raise DatasetError(f"{path}: expected {name} as numbers, found a cell or a struct. Another dataset's file?")
-    return {name: values[name] for name in names}
+    return {name: values.get(name, np.empty(0, object)) for name in names}
 
 
 def _lacks(path, expected: str, missing: str, found: list[str]) -> DatasetError:
