@@ -82,7 +82,7 @@ def run(estimator: BaseEstimator | type[BaseEstimator], windows: Windows, *,
     Raises
     ------
     ValueError
-        No protocol is possible with this table.
+        Fewer than two labels, or no protocol is possible with this table.
     """
     estimator = estimator() if isinstance(estimator, type) else estimator
     methods = {name or type(estimator).__name__: estimator} | (references() if with_references else {})
@@ -115,6 +115,9 @@ class _Work:
 
     def plan(self, protocols, n_seeds, n_draws) -> tuple[list[Task], list[str]]:
         """Return the tasks, and a sentence for each question that this table cannot answer."""
+        labels = self.table["label"].unique()
+        if len(labels) < 2:
+            raise ValueError(f"an audit needs windows of two labels at least, found {', '.join(map(str, labels))}")
         possible, notes = [], []
         for protocol in protocols:
             try:
