@@ -186,6 +186,18 @@ def test_an_audit_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_predictions_and_splits_are_written_and_read_back(fingerprint, tmp_path, monkeypatch):
+    monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
+    fingerprint.write()
+    found, parts = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("predictions", "splits"))
+    pd.testing.assert_frame_equal(found, fingerprint.predictions)
+    assert found.attrs == parts.attrs and len(found.attrs["splits_sha256"]) == 64
+    tested = parts[(parts["part"] == "test") & (parts["protocol"] == "by_subject") & (parts["seed"] == 0)]
+    rows = found[(found["labels"] == "true") & (found["protocol"] == "by_subject") & (found["seed"] == 0)]
+    assert set(zip(tested["fold"], tested["row"])) == set(zip(rows["fold"], rows["row"]))
+    assert not audit.leaks(audit.read_predictions(tmp_path / "predictions.parquet")).empty
+
+
 def test_surrogates_keep_what_they_say():
     rng = np.random.default_rng(0)
     info = make_info(["F3", "F4", "O1"], 100)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,6 +33,8 @@ class Audit:
         part), p_<class>, and subject, session, trial, clip, window where they are known.
     shortcuts : DataFrame
         Probes, surrogates and people x clips; see `eegemo_utils.audit.shortcuts`.
+    splits : DataFrame
+        The splits themselves: protocol, seed, fold, row (of the windows' table), part ("train" or "test").
     notes : tuple of str
         Questions that could not be asked, and why.
     description : str
@@ -38,6 +43,7 @@ class Audit:
 
     predictions: pd.DataFrame
     shortcuts: pd.DataFrame
+    splits: pd.DataFrame
     notes: tuple[str, ...] = ()
     description: str = ""
 
@@ -101,6 +107,28 @@ class Audit:
             found["".join(sign if sign.isalnum() else "_" for sign in name.lower().replace(", ", "_"))] = (
                 float(part["accuracy"].iloc[0]))
         return found
+
+    def write(self, folder: str | Path | None = None) -> None:
+        """Write ``predictions.parquet`` and ``splits.parquet``, each whole or not at all.
+
+        Parameters
+        ----------
+        folder : str or Path, optional
+            By default the run's folder, ``$EEGEMO_OUT``; nothing is written where that is unset. The digest of the
+            splits stands in the metadata of both files, so that predictions can be matched with their splits.
+        """
+        folder = folder or os.environ.get("EEGEMO_OUT")
+        if not folder:
+            return
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(self.splits.to_csv(index=False).encode()).hexdigest()
+        for name, table in (("predictions", self.predictions), ("splits", self.splits)):
+            path, temporary = folder / f"{name}.parquet", folder / f".{name}.parquet.tmp"
+            table = table.copy()
+            table.attrs = {"splits_sha256": digest}
+            table.to_parquet(temporary, index=False)
+            os.replace(temporary, path)
 
     def shortcut_means(self) -> pd.DataFrame:
         """Return the mean of each probe, surrogate and cell over folds, people and seeds."""

@@ -24,8 +24,8 @@ def draw(audit: Audit) -> plt.Figure:
     """Return the figure of an audit."""
     means = audit.shortcut_means()
     ratio = [max(3, len(audit.table["protocol"].unique()) * 2), max(2, len(means))] if len(means) else [1]
-    figure, axes = plt.subplots(len(ratio), 1, figsize=(6.4, 0.32 * sum(ratio) + 1.4), height_ratios=ratio,
-                                squeeze=False)
+    figure, axes = plt.subplots(len(ratio), 1, figsize=(8, 0.26 * sum(ratio) + 1.6), height_ratios=ratio,
+                                squeeze=False, layout="constrained")
     draw_protocols(audit, axes[0, 0])
     if len(means):
         draw_shortcuts(means, axes[1, 0])
@@ -55,13 +55,13 @@ def draw_protocols(audit: Audit, ax: plt.Axes) -> None:
     ax.set_ylim(len(protocols) - 0.4, -0.6)
     ax.set(xlim=(0, 1.1), xlabel="accuracy (mean over people, 95 % interval)",
            title=f"{audit.method}: {audit.description}")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7, frameon=False)
 
 
 def draw_shortcuts(means: pd.DataFrame, ax: plt.Axes) -> None:
     """Draw what probes, surrogates and people x clips score, each beside its own chance."""
-    names = [f"{row.question}: {row.of}" + f" ({PROTOCOLS[row.protocol]})" * row.question.startswith("probe")
-             for row in means.itertuples()]
+    means = means.sort_values("question", kind="stable", ignore_index=True)
+    names = [f"{row.question}: {row.of}" + where(row) for row in means.itertuples()]
     at = np.arange(len(means))
     ax.barh(at, means["accuracy"], height=0.6, color=OKABE_ITO[5])
     ax.plot(means["chance"], at, "|", color=OKABE_ITO[1], ms=10, label="chance")
@@ -71,7 +71,12 @@ def draw_shortcuts(means: pd.DataFrame, ax: plt.Axes) -> None:
     ax.set_yticks(at, names, fontsize=7)
     ax.set_ylim(len(means) - 0.4, -0.6)
     ax.set(xlim=(0, 1.1), xlabel="accuracy", title="Signal or shortcut")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7, frameon=False)
+
+
+def where(row) -> str:
+    """Return the protocol of a probe in brackets; the other questions have but one."""
+    return f" ({PROTOCOLS[row.protocol]})" if row.question.startswith("probe") else ""
 
 
 def guess(ax: plt.Axes, chance: float, majority: float) -> None:

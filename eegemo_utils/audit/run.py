@@ -96,8 +96,8 @@ def run(estimator: BaseEstimator | type[BaseEstimator], windows: Windows, *,
             progress(f"{number}/{len(tasks)} {task}: about {spent / number * (len(tasks) - number):.0f} s left")
     extra = [part.assign(method=task.method, seed=task.seed) for task, (_, part) in zip(tasks, found) if len(part)]
     predictions = pd.concat([part for part, _ in found], ignore_index=True)
-    return Audit(predictions, pd.concat(extra, ignore_index=True) if extra else pd.DataFrame(), tuple(notes),
-                 windows.description)
+    return Audit(predictions, pd.concat(extra, ignore_index=True) if extra else pd.DataFrame(),
+                 work.splits({(task.protocol, task.seed) for task in tasks}), tuple(notes), windows.description)
 
 
 class _Work:
@@ -146,6 +146,17 @@ class _Work:
         if protocol == "published" and self.published is not None:
             return list(self.published)
         return folds(self.table, protocol, self.n_folds, seed)
+
+    def splits(self, used: set[tuple[str, int]]) -> pd.DataFrame:
+        """Return the splits of some protocols and seeds as a table; see `Audit.splits`."""
+        parts = []
+        for protocol, seed in sorted(used):
+            for fold in self.folds(protocol, seed):
+                train = np.sort(np.concatenate([fold.train, fold.val]))
+                for part, rows in (("train", train), ("test", fold.test)):
+                    facts = {"protocol": protocol, "seed": seed, "fold": fold.name, "row": rows, "part": part}
+                    parts.append(pd.DataFrame(facts))
+        return pd.concat(parts, ignore_index=True)
 
     def finish(self, task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return predictions and shortcut scores of a task, from the cache where they are there."""
