@@ -15,7 +15,7 @@ from eegemo_utils import corpus, training
 from eegemo_utils.notebooks.provenance import devices
 from eegemo_utils.pretrain.__main__ import main
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA; test_pretend_cuda.py runs it without")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA, see test_pretend_cuda.py")
 CUDA = torch.device("cuda")
 TINY = ["--size", "tiny", "--batch-size", "8", "--n-patches", "3", "--warmup-epochs", "0", "--epochs", "2",
         "--device", "cuda"]

@@ -536,7 +536,7 @@ def test_checkpoint_path(monkeypatch, tmp_path):
             checkpoint_path(name)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA; test_pretend_cuda.py runs it without")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA, see test_pretend_cuda.py")
 @pytest.mark.usefixtures("every_epoch")
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 def test_cuda_resume_is_exact(problem, tmp_path, precision):

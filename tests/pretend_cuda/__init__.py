@@ -1,9 +1,9 @@
 """A pretend ``cuda:0`` for PyTorch's CPU build: what a machine without a GPU can prove of the CUDA path.
 
 Its tensors hold CPU memory that nothing else sees. Mixing them with CPU tensors, ``.numpy()`` and generators of the
-other device fail as on a GPU. Autograd, vmap, autocast, GradScaler and fused optimisers are PyTorch's own and take their
-CUDA paths. Launches of kernels and waits of the host are counted by optimiser step, waits also by the line that caused
-them. Not told: speed, memory, kernels' own limits, cuDNN, which attention kernel runs, races, rounding.
+other device fail as on a GPU. Autograd, vmap, autocast, GradScaler and fused optimisers are PyTorch's own and take
+their CUDA paths. Launches of kernels and waits of the host are counted by optimiser step, waits also by the line that
+caused them. Not told: speed, memory, kernels' own limits, cuDNN, which attention kernel runs, races, rounding.
 
 With the folder ``site`` on PYTHONPATH every Python process has it; ``$PRETEND_CUDA_REPORT/<process>.json`` is what was
 counted. It leans on private interfaces of PyTorch, so it is made for one version.

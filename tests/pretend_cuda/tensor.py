@@ -17,7 +17,7 @@ WAITS = {  # the host must know their values, or the size of their results
     "linalg_cholesky_ex", "multinomial", "histc",
 }
 NOT_DETERMINISTIC = {  # those of torch.use_deterministic_algorithms' documentation that could be met here
-    "kthvalue", "histc", "median.dim", "put_", "scatter_reduce", "nll_loss2d_forward", "_embedding_bag_backward",
+    "kthvalue", "histc", "median.dim", "put_", "scatter_reduce", "_embedding_bag_backward",
     "upsample_linear1d_backward", "upsample_bilinear2d_backward", "upsample_bicubic2d_backward", "max_unpool2d",
     "_adaptive_avg_pool2d_backward", "adaptive_max_pool2d_backward", "reflection_pad1d_backward", "_ctc_loss_backward",
     "reflection_pad2d_backward", "replication_pad1d_backward", "grid_sampler_2d_backward", "avg_pool3d_backward",
@@ -180,6 +180,8 @@ def undetermined(kind: Kind, args, kwargs) -> bool:
     """Say whether CUDA has no deterministic kernel for the operation."""
     if kind.name == "cumsum":
         return args[0].is_floating_point()
+    if kind.name == "nll_loss2d_forward":
+        return args[3] != 0  # without a sum nothing is added
     if kind.name == "bincount":
         return len(args) > 1 and args[1] is not None or kwargs.get("weights") is not None
     return bool({kind.name, kind.overload} & NOT_DETERMINISTIC)
