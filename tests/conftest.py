@@ -51,6 +51,7 @@ def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     from eegemo_utils.training import loop
 
     monkeypatch.setattr(loop, "SHARE", float("inf"))
+    monkeypatch.setattr(loop, "FIRST", 0.0)
 
 
 @pytest.fixture(scope="session")

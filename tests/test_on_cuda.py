@@ -110,6 +110,7 @@ def test_a_step_waits_for_nothing_and_launches_no_more_for_more_models(problem, 
     assert counts.waits - before <= 5 + 2  # one for each epoch; the data once
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_a_training_begun_on_cuda_goes_on_on_the_cpu_and_says_so(problem, tmp_path):
     calls = iter(range(8))
 

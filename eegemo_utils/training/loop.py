@@ -18,7 +18,7 @@ from .history import Tracker, copy_state, load_state, model_state
 from .objectives import classification
 from .plateau import Plateau
 
-SHARE = 0.1  # of the time, at most, goes into checkpoints
+SHARE, FIRST = 0.1, 1.0  # checkpoints take a tenth of the time at most, and none is written in the first second
 EVALUATION_FACTOR = 4  # without saved activations a batch this much larger needs no more memory
 
 
@@ -86,7 +86,7 @@ class Loop:
         self.autocast = autocast(self.device, settings.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
         self._numbers: dict[tuple, torch.Tensor] = {}
-        self.next_save = 0.0  # on the clock of time.monotonic
+        self.next_save = time.monotonic() + FIRST
 
     def _make_optimizer(self, weights):
         settings = self.settings
