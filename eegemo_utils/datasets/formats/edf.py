@@ -243,7 +243,8 @@ def check_labels(path, header: EdfHeader, labels, any_unit: bool = False) -> Non
         raise DatasetError(f"{path}: expected signals in uV, mV or V, found the units {sorted(units)}. Put "
                            f"the right unit into the header.")
     if header.reserved.startswith(("EDF+D", "BDF+D")):
-        raise DatasetError(f"{path}: a recording with gaps ({header.reserved[:5]}), where one without is expected. Cut it at the gaps.")
+        raise DatasetError(f"{path}: a recording with gaps ({header.reserved[:5]}), where one without is expected. Cut "
+                           f"it at the gaps.")
 
 
 # ---- writing ----
@@ -295,7 +296,8 @@ def write_edf(path, signals, labels, sfreq, *, units="uV", limits=None, patient=
             signal = np.asarray(signal, np.float64) if limits is None else np.clip(signal, *limits)
             parts.append(of_signal(signal, rate, label=label, physical_dimension=unit, prefiltering=text,
                                    physical_range=limits, digital_range=digital))
-        file = kind(parts, data_record_duration=record_seconds, starttime=start.time(), annotations=() if annotations else None)
+        file = kind(parts, data_record_duration=record_seconds, starttime=start.time(),
+                    annotations=() if annotations else None)
         file.startdate = start.date()
         file.local_patient_identification, file.local_recording_identification = patient, recording
         with one_move(path) as partial:
