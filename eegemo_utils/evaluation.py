@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics
 
 
 def scores(y_true, y_pred, n_outputs: int) -> dict[str, float]:
@@ -20,6 +19,8 @@ def scores(y_true, y_pred, n_outputs: int) -> dict[str, float]:
     ValueError
         Empty, of different length, or a class number out of range.
     """
+    from sklearn import metrics  # late: half a second
+
     y_true, y_pred = _classes(y_true, n_outputs, "y_true"), _classes(y_pred, n_outputs, "y_pred")
     if len(y_true) != len(y_pred):
         raise ValueError(f"y_true has {len(y_true)} rows, y_pred {len(y_pred)}")

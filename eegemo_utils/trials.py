@@ -4,6 +4,8 @@ Every split is made from columns of the table, never from row positions. `Datase
 for data that is not as it must be; `Report` says what a folder holds.
 """
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import scipy.io
+import scipy  # scipy.io loads when it is used
 
 from eegemo_utils.datasets.common import one_move
 from eegemo_utils.datasets.mat_walk import damaged, walk
