@@ -160,7 +160,7 @@ class Trials:
         """Trial i as an MNE recording (volts), for everything MNE can plot or filter."""
         return mne.io.RawArray(self.signals[i].astype(np.float64) * 1e-6, self.info.copy(), verbose="error")
 
-    def select(self, mask) -> "Trials":
+    def select(self, mask) -> Trials:
         """Trials of a boolean mask, or of row numbers, over the table."""
         rows = _rows(len(self), mask)
         times = None if self.times is None else [self.times[row] for row in rows]
@@ -251,7 +251,7 @@ class Windows:
         digest.update(np.ascontiguousarray(self.X))
         return digest.hexdigest()[:12]
 
-    def select(self, mask) -> "Windows":
+    def select(self, mask) -> Windows:
         """Windows of a boolean mask, or of row numbers, over the table."""
         rows = _rows(len(self), mask)
         return replace(self, X=self.X[rows], table=self.table.iloc[rows])

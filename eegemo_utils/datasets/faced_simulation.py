@@ -54,7 +54,8 @@ def simulate(n_subjects: int = 2, *, n_seconds: float = 4.0, effect: float = 1.0
     trials = simulate_trials(plan, ch_names=ELECTRODES, sfreq=SFREQ, effect=effect, fingerprint=fingerprint,
                              random_state=random_state, description="simulated FACED cohort")
     low_pass = scipy.signal.butter(4, LAST_HZ, fs=SFREQ, output="sos")
-    signals = [scipy.signal.sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True)) for signal in trials.signals]
+    signals = [scipy.signal.sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True))
+               for signal in trials.signals]
     table = plan.drop(columns=["valence", "arousal", "n_seconds"]).rename(columns={"rated_valence": "valence",
                                                                                    "rated_arousal": "arousal"})
     table = table[["subject", "session", "trial", "label", "emotion", "valence3", "take", "film", "played", *RATINGS]]

@@ -56,7 +56,8 @@ def simulate(n_subjects: int = 2, *, n_trials: int = 2, n_seconds: float = 60.0,
         rng = np.random.default_rng([random_state, int(row["subject"][2:]), row["trial"]])
         phase, angles = _walk(rng, signal.shape[1])
         signal = signal.astype(np.float64)
-        knee = scipy.signal.sosfiltfilt(scipy.signal.butter(2, (0.1, 3), "bandpass", fs=SFREQ, output="sos"), angles[JOINTS.index("GKR")])
+        band_pass = scipy.signal.butter(2, (0.1, 3), "bandpass", fs=SFREQ, output="sos")
+        knee = scipy.signal.sosfiltfilt(band_pass, angles[JOINTS.index("GKR")])
         for name, size in CORTEX.items():
             signal[ELECTRODES.index(name)] += effect * size * knee / knee.std()
         for name in RIM:

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import fields
 
 from eegemo_utils import corpus
+from eegemo_utils.exit_codes import MISTAKE
 from eegemo_utils.notebooks import NotebookError
 from eegemo_utils.pretrain import pretrain
 from eegemo_utils.pretrain.settings import CHOICES, HELP, PLANS, Settings
@@ -48,11 +49,11 @@ def main(words=None) -> int:
             data = data if hours is None else data.part(hours, arguments["random_state"])
             pretrain(stage, data, out, **arguments)
     except ToldError:  # the first process says it
-        return 2
+        return MISTAKE
     except (ValueError, OSError, NotebookError) as error:
         process = f"process {os.environ['RANK']}: " if int(os.environ.get("WORLD_SIZE", 1)) > 1 else ""
         print(f"eegemo: {process}{error}", file=sys.stderr)
-        return 2
+        return MISTAKE
     except KeyboardInterrupt as stop:
         if int(os.environ.get("RANK", 0)) == 0:
             print(f"eegemo: {str(stop) or 'interrupted, no step was taken'}", file=sys.stderr)

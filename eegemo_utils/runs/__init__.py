@@ -9,7 +9,7 @@ from importlib import import_module
 PLACES = {
     "RunError": ".engine",
     "RunResult": ".runner",
-    "no_data": ".data",
+    "cannot_start": ".start",
     "publish_figures": ".refresh",
     "refresh": ".refresh",
     "results_table": ".runner",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from .. import runs
 from ..notebooks import NotebookError, ParameterError
 from ..notebooks.provenance import package_fingerprint
-from .. import runs
 from ..runs import states
 from ..runs.folders import MARKER, FolderInUse, write_json
 from ..runs.states import ERROR
