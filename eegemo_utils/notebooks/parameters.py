@@ -18,6 +18,7 @@ import io
 import numbers
 import tokenize
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,9 +121,10 @@ def injected(cells: Iterable[str]) -> list[str]:
     """Return the names that papermill set: in the last cell that begins as its cells do and only sets names."""
     for source in reversed(list(cells)):
         if source.lstrip().startswith("# Parameters\n"):
-            body = ast.parse(source).body
-            if all(isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) for line in body):
-                return [line.targets[0].id for line in body]
+            with suppress(SyntaxError):
+                body = ast.parse(source).body
+                if all(isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) for line in body):
+                    return [line.targets[0].id for line in body]
     return []
 
 

@@ -20,7 +20,7 @@ KINDS = {"int": int, "int | None": int, "float": float, "float | None": float, "
 def command_line() -> argparse.ArgumentParser:
     """Return the parser; its options are the fields of `Settings`."""
     about = "Pretrain LaBraM's tokenizer, or its masked model."
-    parser = argparse.ArgumentParser("eegemo_utils.pretrain", description=about)
+    parser = argparse.ArgumentParser("eegemo pretrain", description=about)
     parser.add_argument("stage", choices=PLANS)
     parser.add_argument("corpus", nargs="+", help="corpora of `eegemo corpus build`, or the released code's HDF5 files")
     parser.add_argument("--out", required=True, help="folder for checkpoints, curve and weights")
