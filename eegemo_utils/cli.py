@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import __version__, exit_codes
 from .access import in_a_sentence
+from .cli_audit import add_audit
 from .cli_corpus import add_corpus
 from .cli_data import add_data
 from .cli_report import add_report
@@ -167,6 +168,7 @@ def command_line() -> argparse.ArgumentParser:
     add_sweep(commands, positive)
     add_report(commands)
     add_corpus(commands)
+    add_audit(commands)
     about = "pretrain LaBraM on a corpus, as `python -m eegemo_utils.pretrain`, which `torchrun` takes"
     commands.add_parser("pretrain", help=about, add_help=False)  # `main` hands its words on: its options need PyTorch
     return parser
