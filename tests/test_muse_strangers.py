@@ -168,7 +168,7 @@ def missing_with(tmp_path, *names):
 
 def test_one_recording_lacks_nearly_everything(tmp_path):
     report = missing_with(tmp_path, "ann-calm-1")
-    assert "1 recording of 1 person, 2 s: 1 calm" in report.found[1]
+    assert "1 recording of 1 person, 4 s: 1 calm" in report.found[1]
     assert [line.split(":")[0] for line in report.missing] == [
         "only one label, calm", "1 recording with label calm", "only one person, ann"]
     assert "recordings left out needs three" in report.missing[1]

@@ -111,7 +111,7 @@ def test_a_raising_cell(tiny, tmp_path, quiet):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("import numpy\nnumpy.ones(2**60)", "Unable to allocate .*float64. Memory has run out. Lower"),
+        ("import numpy\nnumpy.ones(2**50)", "Unable to allocate .*float64. Memory has run out. Lower"),
         ("class OutOfMemoryError(RuntimeError): pass\nraise OutOfMemoryError('CUDA out of memory. Tried\\nto')",
          "OutOfMemoryError: CUDA out of memory. Tried to. The GPU's memory has run out. Lower"),
     ],
