@@ -37,7 +37,7 @@ def given_parameters(arguments: argparse.Namespace) -> dict[str, object]:
     """Return the parameters of a command line: -p wins over --device, both over files, later files over earlier."""
     settings = {}
     for file in arguments.settings:
-        settings |= read_settings(file)
+        settings |= read_settings(file, [Path(paper).stem for paper in arguments.papers])
     device = {"device": arguments.device} if arguments.device else {}
     return settings | device | dict(arguments.parameter)
 
@@ -142,7 +142,7 @@ def add_run(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("run", help="run notebooks", description=about)
     parser.add_argument("papers", nargs="+", metavar="PAPER", help="a notebook's name or an .ipynb file")
     parser.add_argument("-p", **PARAMETER_OPTION, help="set a parameter, also as NAME=VALUE; may be repeated")
-    files = "a YAML file of parameters; may be repeated"
+    files = "a YAML file of parameters, or the name of one of the project's, such as muse; may be repeated"
     parser.add_argument("-f", dest="settings", action="append", default=[], metavar="FILE", help=files)
     parser.add_argument("--device", help="short for -p device DEVICE")
     parser.add_argument("--out", metavar="FOLDER", help="for results; default runs/PAPER or runs/PAPER-FILE")

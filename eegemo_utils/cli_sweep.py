@@ -135,7 +135,8 @@ def add_sweep(commands: argparse._SubParsersAction, seconds: Callable[[str], flo
     """Describe ``eegemo sweep``; ``seconds`` reads a time limit."""
     about = "Run every combination that a sweep file names, each in a folder of its own; what is done is skipped."
     parser = commands.add_parser("sweep", help="run many notebooks, here or on a cluster", description=about)
-    parser.add_argument("file", metavar="SWEEP.yaml", help="such as notebooks/sweeps/simulated.yaml")
+    named = "a file, or the name of one of the project's, such as simulated"
+    parser.add_argument("file", metavar="SWEEP.yaml", help=named)
     parser.add_argument("--out", metavar="FOLDER", help="for results; default runs/SWEEP")
     parser.add_argument("--dry-run", action="store_true", help="list the runs, and which are done, and run nothing")
     given = "set a parameter of all runs, also as NAME=VALUE; may be repeated"

@@ -92,10 +92,10 @@ def test_where_results_go(calls):
         (["gru", "-p", "epoch", "3"], "There is no parameter 'epoch'. Did you mean 'epochs'?"),
         (["gru", "-p", "epochs", "many"], "'epochs' is 'many', but it takes a whole number from 1 to 50"),
         (["gru", "-p", "EPOCHS=3"], "There is no parameter 'EPOCHS'. Did you mean 'epochs'?"),
-        (["notebooks/gru"], "There is no notebook 'notebooks/gru'. Did you mean 'gru'?"),
+        (["notebooks/gro"], "There is no notebook 'notebooks/gro'. Did you mean 'gru'?"),
         (["gru", "--parameters", "-p", "epoch", "3"], "There is no parameter 'epoch'"),
         (["gru", "-f", "twice.yaml"], "'epochs' is set twice"),
-        (["gru", "-f", "nothing.yaml"], "nothing.yaml cannot be read: No such file"),
+        (["gru", "-f", "nothing.yaml"], "There is no settings file nothing.yaml; looked for "),
         (["gru", "--device", "tpu"], "'device' is 'tpu', but it takes one of 'auto', 'cpu', 'cuda'"),
     ],
 )

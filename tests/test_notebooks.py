@@ -300,3 +300,31 @@ def verdicts(tmp_path_factory) -> dict[str, str]:
 def test_nbval_sees_what_changed(verdicts, change):
     failing = CHANGES[change][2]
     assert (failing in verdicts[change]) if failing else verdicts[change] == ""
+
+
+@pytest.fixture
+def project(notebook, tmp_path, monkeypatch):
+    """A project with one notebook, seen from another folder."""
+    notebook("DEPTH = 1", name="gru", folder=tmp_path / "project")
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("EEGEMO_NOTEBOOKS", str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path / "mine")
+    return tmp_path / "project"
+
+
+def test_a_notebook_of_the_working_folder_wins_and_is_said_to_once(project, notebook, tmp_path, caplog):
+    assert nb.notebook_path("gru") == project / "gru.ipynb" and not caplog.messages
+    own = notebook("DEPTH = 2", name="gru", folder=tmp_path / "mine")
+    assert nb.load_constant("gru", "DEPTH") == nb.load_constant("gru", "DEPTH") == 2
+    assert caplog.messages == [f"eegemo: note: gru is {own}, not the project's notebook {project / 'gru.ipynb'}"]
+
+
+def test_in_the_projects_own_folder_nothing_is_said(project, monkeypatch, caplog):
+    monkeypatch.chdir(project)
+    assert nb.load_constant("gru", "DEPTH") == 1 and not caplog.messages
+
+
+def test_a_path_from_another_folder_is_told_its_name(project, tmp_path):
+    looked = tmp_path / "mine" / "notebooks" / "gru.ipynb"
+    with pytest.raises(nb.NotebookError, match=f"looked for {looked}.*called by its name alone: gru"):
+        nb.notebook_path("notebooks/gru.ipynb")
