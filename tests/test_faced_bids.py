@@ -3,7 +3,6 @@
 import json
 import re
 
-import mne
 import numpy as np
 import pytest
 from hypothesis import given
@@ -321,7 +320,7 @@ def test_written_people_come_back(tmp_path):
     assert tuple(channels["name"]) == COHORT_1
     assert set(channels["units"]) == {"n/a"} and set(channels["type"]) == {"EEG"}
     report = faced.check(tmp_path)
-    assert report.ok and any("bids: 2 recordings of 2 people, 0 of them faulty" in line for line in report.found), report.text()
+    assert report.ok and "bids: 2 recordings of 2 people, 0 of them faulty" in report.found, report.text()
     with pytest.raises(DatasetError, match="holds other recordings"):
         faced.write(faced.simulate(1, n_seconds=1), tmp_path, form="bids")
 

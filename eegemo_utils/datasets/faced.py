@@ -35,7 +35,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import butter, sosfiltfilt
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.datasets import faced_bids as bids
 from eegemo_utils.datasets import faced_files as files
@@ -237,8 +237,9 @@ class Faced(Dataset):
     def make(self, sizes, **options):
         """Process the signals as the dataset's are: up to 47 Hz, average reference."""
         made = super().make(sizes, **options)
-        low_pass = butter(4, LAST_HZ, fs=SFREQ, output="sos")
-        signals = [sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True)) for signal in made.signals]
+        low_pass = scipy.signal.butter(4, LAST_HZ, fs=SFREQ, output="sos")
+        signals = [scipy.signal.sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True))
+                   for signal in made.signals]
         return Trials(signals, made.info, made.table, description=made.description)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import resample_poly
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.datasets.common import save_text
 from eegemo_utils.datasets.faced_files import (
@@ -199,7 +199,8 @@ def _epoch(read, start: int, stop: int, factor: int, end: int) -> np.ndarray:
         return read(start, stop)
     margin = SFREQ * factor
     before, after = min(margin, start - start % factor), min(margin, end - stop)
-    values = resample_poly(read(start - before, stop + after), 1, factor, axis=1, padtype="line")
+    values = read(start - before, stop + after)
+    values = scipy.signal.resample_poly(values, 1, factor, axis=1, padtype="line")
     return values[:, before // factor: before // factor + (stop - start) // factor]
 
 
@@ -250,7 +251,7 @@ def write_session(folder: Path, clips: np.ndarray, rows: pd.DataFrame) -> list[P
     recording = np.concatenate(parts, axis=1)
     recording = np.pad(recording, ((0, 0), (0, SFREQ + -recording.shape[1] % SFREQ)), mode="edge")
     if rate != SFREQ:
-        recording = resample_poly(recording, rate // SFREQ, 1, axis=1, padtype="line")
+        recording = scipy.signal.resample_poly(recording, rate // SFREQ, 1, axis=1, padtype="line")
     stem = folder / f"{subject}_{TASK}"
     signals, unit, limit = (recording * 1e-6, "V", 0.375) if in_volt else (recording, "uV", 375000.0)
     paths = [write_edf(f"{stem}_eeg.bdf", signals, names, rate, units=unit, limits=(-limit, limit))]
