@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from . import exit_codes
 from .notebooks import ParameterError
 from .settings import PARAMETER_OPTION
 
@@ -42,8 +43,9 @@ def sweep(arguments: argparse.Namespace) -> int:
         print(f"eegemo: {line}" if line.startswith("failed") else line, file=sys.stderr)
     print(f"{lines[-1]}: {out}")
     if interrupted:
-        return 130
-    return int(any(outcome.status == "failed" for outcome in outcomes.values()))
+        return exit_codes.INTERRUPTED
+    failed = any(outcome.status == "failed" for outcome in outcomes.values())
+    return exit_codes.FAILED if failed else exit_codes.ALL_WELL
 
 
 def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path) -> bool:

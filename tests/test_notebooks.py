@@ -7,12 +7,14 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 
 from eegemo_utils import notebooks as nb
@@ -167,6 +169,29 @@ def test_an_unknown_or_missing_parameter_is_named():
     with pytest.raises(nb.ParameterError, match="'epochs' is not set"):
         nb.check_parameters({}, LIMITS)
     nb.check_parameters(VALUES | {"other": 1}, LIMITS)
+
+
+STRANGERS = ("# Parameters\nepochs = (", "# Parameters\nx = 1\nprint(x)", "y = 1\n# Parameters\nx = 1")
+
+
+@pytest.mark.parametrize("cell", STRANGERS)
+def test_cells_that_are_not_papermills_are_not_looked_at(cell):
+    nb.check_parameters(VALUES | {"In": ["", cell]}, LIMITS)
+    with pytest.raises(nb.ParameterError, match="no parameter 'x'"):
+        nb.check_parameters(VALUES | {"In": ["", "# Parameters\nepochs = 3\nx = 1\n", cell]}, LIMITS)
+
+
+def test_seconds_are_those_of_the_run(monkeypatch):
+    now = time.time()
+    monkeypatch.delenv("EEGEMO_OUT", raising=False)
+    nb.check_parameters(VALUES, LIMITS)
+    assert nb.provenance()["seconds"] < 30  # and not since this process started
+    monkeypatch.setattr(time, "time", lambda: now + 100)
+    assert 95 < nb.provenance()["seconds"] < 105
+    monkeypatch.setenv("EEGEMO_OUT", "out")
+    nb.check_parameters(VALUES, LIMITS)
+    since_start = now + 100 - psutil.Process().create_time()
+    assert abs(nb.provenance()["seconds"] - since_start) < 1
 
 
 def test_parameters_are_read_with_their_comments(notebook):

@@ -143,3 +143,25 @@ def test_no_file_names_a_place_of_one_machine():
 def test_the_command_line_answers_before_anything_heavy_is_imported():
     code = "import sys, eegemo_utils.cli; sys.exit(bool({'torch', 'mne', 'papermill'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+LATE = ("scipy.signal", "scipy.stats", "sklearn.metrics", "mne.io", "torch", "matplotlib")  # each takes half a second
+
+
+@pytest.mark.parametrize(("imports", "allowed"), [
+    ("from eegemo_utils import datasets, features, montage, splits, evaluation, reported, cache", ()),
+    ("from eegemo_utils import plots", ("matplotlib",)),
+    ("from eegemo_utils import corpus", ()),
+    ("from eegemo_utils import training", ("torch",)),
+    ("import eegemo_utils.sweep.control", ("papermill",)),
+])
+def test_a_module_does_not_load_what_one_function_uses(imports, allowed):
+    names = {*LATE, "papermill", "nbformat", "rfc3987_syntax"} - set(allowed)
+    code = f"import sys\n{imports}\nprint(*sorted({names!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "\n"
+
+
+def test_running_a_notebook_loads_no_grammar_of_web_addresses():
+    code = "import sys; from eegemo_utils.runs import run_notebook; sys.exit('rfc3987_syntax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
