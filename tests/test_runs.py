@@ -15,7 +15,7 @@ import psutil
 import pytest
 from matplotlib.figure import Figure
 
-from eegemo_utils.notebooks import ParameterError
+from eegemo_utils.notebooks import NotebookError, ParameterError
 from eegemo_utils.runs import RunError, RunResult, engine, publish_figures, refresh, results_table, run_notebook
 from eegemo_utils.runs import folders as folders_module
 
