@@ -52,7 +52,7 @@ FACTS = {
     "sfreq": "any",
     "labels": "a column of trials.csv or events.tsv",
     "folders": ("own",),
-    "papers": "gmss, multitask_cnn, tnas, labram, gru (with the Muse's electrodes)",
+    "papers": "gmss, multitask_cnn, tnas, labram, gru",
 }
 SIMULATED = ("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P7", "P3", "Pz", "P4", "P8",
              "O1", "O2")
