@@ -169,6 +169,21 @@ def test_people_are_chosen_by_name_and_by_number(written, name, form):
             read(name, form, root, asked)
 
 
+@pytest.mark.parametrize("name, form", [case for case in FORMS if case[0] not in ONE_FILE])
+def test_only_the_files_of_the_people_asked_for_are_opened(written, tmp_path, name, form):
+    _, root, _ = written(name, form)
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    sources, _ = DATASETS[name].sources(copy, None, **READ.get((name, form), {}))
+    for source in sources:
+        if source.subject != sources[0].subject:
+            for path in source.path.iterdir() if source.path.is_dir() else [source.path]:
+                path.write_bytes(b"damaged")
+    assert read(name, form, copy, sources[0].subject).table["subject"].unique().tolist() == [sources[0].subject]
+    with pytest.raises(DatasetError):
+        read(name, form, copy)
+
+
 @pytest.mark.parametrize("name, form", FIRST)
 def test_electrodes_are_written_by_name(written, tmp_path, name, form):
     cohort, root, paths = written(name, form)
