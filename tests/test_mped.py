@@ -104,7 +104,7 @@ def test_foreign_recordings_are_kept_out(tmp_path, cohort):
     table = cohort.table
     for changed, message in [(table.assign(label="joy"), "labels joy neutral"),
                              (table.assign(trial=table["trial"] - 1), "trials 2-15"),
-                             (table.assign(subject="sim" + table["subject"]), "people 1, 2, ... up to 23")]:
+                             (table.assign(subject="sim" + table["subject"]), "people 1 ... 23; found sim1")]:
         with pytest.raises(DatasetError, match=message):
             mped.write(Trials(cohort.signals, cohort.info, changed), tmp_path / "new")
     with pytest.raises(DatasetError, match="a window of 1 s at least"):
@@ -136,6 +136,13 @@ def test_cells_of_any_length_are_read(tmp_path):
     assert not any(name in report.text() for name in ("zoe", "ann", "jane"))
     with pytest.raises(DatasetError, match="no files of 3; there are 1, 2"):
         mped.read(tmp_path, ["3"])
+
+
+def test_copies_of_people_are_told(tmp_path):
+    for name, start in (("ann", 0), ("bob", 100), ("zoe", 0)):
+        person(tmp_path, name, cells_of(start=start))
+    for said in (mped.read(tmp_path).decisions, mped.check(tmp_path).missing):
+        assert "file 3 and file 1 hold the same signals: one of them is a copy" in said
 
 
 def test_rest_may_hold_anything(tmp_path):
@@ -192,7 +199,7 @@ def test_folders_that_are_not_mped_are_refused(tmp_path):
         assert not mped.check(root).ok
     for number in range(24):
         person(tmp_path, f"jane{number}")
-    assert "at most 23 .mat files, one a person, found 24" in fault_of(tmp_path, "jane")
+    assert "at most 23 .mat files, one per person, found 24" in fault_of(tmp_path, "jane")
 
 
 def test_facts_and_simulated_defaults():
@@ -201,7 +208,7 @@ def test_facts_and_simulated_defaults():
     trials = mped.simulate(1)
     assert len(trials) == 28 and trials.description == "simulated MPED cohort"
     assert {signal.shape for signal in trials.signals} == {(62, 3000), (62, 4000), (62, 5000)}
-    with pytest.raises(ValueError, match="1 to 23 people and 2 seconds"):
+    with pytest.raises(ValueError, match="n_subjects: .* 23 at most; got 24"):
         mped.simulate(24)
 
 
