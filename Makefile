@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 
 BIN := .venv/bin
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
-NBVAL := $(BIN)/python -m pytest -p tests.conftest --nbval --nbval-current-env -n 2 --dist loadfile notebooks
+NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile notebooks
 
 .PHONY: env run quick test processors lab notebooks clean
 

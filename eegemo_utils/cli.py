@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .cli_audit import add_audit
 from .cli_corpus import add_corpus
 from .cli_data import add_data
 from .cli_report import add_report
@@ -157,6 +158,7 @@ def command_line() -> argparse.ArgumentParser:
     add_sweep(commands, positive)
     add_report(commands)
     add_corpus(commands)
+    add_audit(commands)
     return parser
 
 

@@ -5,7 +5,7 @@ for data that is not as it must be; `Report` says what a folder holds.
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 
 import mne
@@ -94,6 +94,8 @@ class Trials:
         What this is, such as "simulated Muse cohort".
     decisions : tuple of str
         What the reader decided about the files: dropped, cut, tolerated. One sentence each.
+    checked : bool
+        Whether the signals are known to be finite and in microvolt, as those that a reader has looked at are.
 
     Raises
     ------
@@ -107,14 +109,15 @@ class Trials:
     times: list[np.ndarray] | None = None
     description: str = ""
     decisions: tuple[str, ...] = field(default_factory=tuple)
+    checked: InitVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self, checked: bool):
         self.signals = [np.asarray(signal, dtype=np.float32) for signal in self.signals]
         self.table = self.table.reset_index(drop=True)
         self._check_table()
         eeg = mne.pick_types(self.info, eeg=True)
         for row, signal in enumerate(self.signals):
-            self._check_signal(row, signal, eeg)
+            self._check_signal(row, signal, eeg, checked)
 
     def _check_table(self) -> None:
         if len(self.table) != len(self.signals):
@@ -130,13 +133,15 @@ class Trials:
         if self.times is not None and len(self.times) != len(self.signals):
             raise DatasetError(f"{len(self.signals)} signals, but {len(self.times)} arrays of time stamps")
 
-    def _check_signal(self, row: int, signal: np.ndarray, eeg: np.ndarray) -> None:
+    def _check_signal(self, row: int, signal: np.ndarray, eeg: np.ndarray, checked: bool) -> None:
         where = f"{self.description or 'trials'}, row {row}"
         n_chans = len(self.info["ch_names"])
         if signal.ndim != 2 or signal.shape[0] != n_chans:
             raise DatasetError(f"{where}: expected ({n_chans} channels, samples), found shape {signal.shape}")
         if self.times is not None and len(self.times[row]) != signal.shape[1]:
             raise DatasetError(f"{where}: {signal.shape[1]} samples, but {len(self.times[row])} time stamps")
+        if checked:
+            return
         if not np.isfinite(signal).all():
             raise DatasetError(f"{where}: values that are not finite; repair or drop them first")
         check_microvolts(signal[eeg], where)
@@ -158,7 +163,7 @@ class Trials:
         rows = _rows(len(self), mask)
         times = None if self.times is None else [self.times[row] for row in rows]
         signals = [self.signals[row] for row in rows]
-        return replace(self, signals=signals, table=self.table.iloc[rows], times=times)
+        return replace(self, signals=signals, table=self.table.iloc[rows], times=times, checked=True)
 
     def fingerprint(self) -> str:
         """Twelve hex digits that change with any sample, time stamp, channel, rate or table entry."""

@@ -48,7 +48,7 @@ SETTINGS = {
 
 def run(notebooks: list[str], setting: dict[str, str]) -> pd.Series:
     """Compare notebooks with their stored outputs under one setting; return one text for each notebook."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "--nbval", "--nbval-current-env",
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env",
                "-n", "2", "--dist", "loadfile", *(f"notebooks/{name}.ipynb" for name in notebooks)]
     with tempfile.TemporaryDirectory() as folder:
         differences = Path(folder, "differences.jsonl")

@@ -12,7 +12,7 @@ from hypothesis import given
 from mutate import MUTATED, mutations, reads_or_refuses
 
 from eegemo_utils import montage
-from eegemo_utils.datasets import deap, deap_files
+from eegemo_utils.datasets import deap
 from eegemo_utils.trials import DatasetError, Trials
 
 # the order of the release, typed from torcheeg's constants and LibEER's, not taken from the package
@@ -79,7 +79,7 @@ def test_simulated_people_come_back(tmp_path, cohort, form):
     for mine, theirs in zip(back.signals, cohort.signals):
         np.testing.assert_array_equal(mine, theirs)  # float64 holds float32
     report = deap.check(root)
-    assert report.ok and "s01" not in "".join(report.missing) and "no file of s03" in report.missing[0]
+    assert report.ok and "s01" not in "".join(report.missing) and "no recording of s03" in report.missing[0]
 
 
 @pytest.mark.parametrize("form", ["dat", "mat"])
@@ -97,25 +97,25 @@ def test_the_layout_is_the_release_s_own(tmp_path, cohort, form):
     assert found["labels"].shape == (4, 4) and found["labels"].dtype == np.float64
     assert (found["labels"] >= 1).all() and (found["labels"] <= 9).all()
     assert not found["data"][:, 32:].any()
-    np.testing.assert_array_equal(found["labels"], cohort.table.loc[:3, list(deap_files.RATINGS)])
+    np.testing.assert_array_equal(found["labels"], cohort.table.loc[:3, list(deap.RATINGS)])
     np.testing.assert_array_equal(found["data"][2, 13].astype("f4"),
                                   cohort.signals[2][cohort.info["ch_names"].index("O1")])
 
 
 def test_facts_and_simulated_defaults():
-    assert list(deap.GENEVA) == CHANNELS and len(deap_files.PERIPHERAL) == 8
+    assert list(deap.GENEVA) == CHANNELS and len(deap.PERIPHERAL) == 8
     assert deap.SHAPE == (40, 40, 63 * 128) and len(deap.SUBJECTS) == 32
     assert set(deap.FACTS) == {"name", "title", "licence", "source", "channels", "sfreq", "labels", "folders",
                                "papers"}
     trials = deap.simulate(n_seconds=1)
     assert len(trials) == 80 and trials.signals[0].shape == (32, 4 * 128)
-    ratings = trials.table[list(deap_files.RATINGS)]
+    ratings = trials.table[list(deap.RATINGS)]
     assert ratings.min().min() >= 1 and ratings.max().max() <= 9
     assert trials.table.groupby("subject")["label"].nunique().eq(2).all()
     assert (trials.table["baseline_seconds"] == 3.0).all() and trials.description.startswith("simulated")
     again = deap.simulate(1, n_trials=2, n_seconds=1)
     np.testing.assert_array_equal(again.signals[1], trials.signals[1])  # fewer of both change nothing
-    with pytest.raises(ValueError, match="1 to 32 people"):
+    with pytest.raises(ValueError, match="n_subjects: expected a whole number, 1 at least, 32 at most; got 33"):
         deap.simulate(33)
 
 
@@ -162,7 +162,7 @@ def test_matlab_files_made_by_hand_are_read(tmp_path):
         scipy.io.savemat(folder(tmp_path) / "s02.mat", parts, do_compression=compressed)
         trials = deap.read(tmp_path)
         np.testing.assert_array_equal(trials.signals[1], parts["data"][1, :32].astype("f4"))
-        np.testing.assert_array_equal(trials.table[list(deap_files.RATINGS)], parts["labels"])
+        np.testing.assert_array_equal(trials.table[list(deap.RATINGS)], parts["labels"])
 
 
 def test_only_the_people_asked_for_are_opened(tmp_path):
@@ -170,7 +170,7 @@ def test_only_the_people_asked_for_are_opened(tmp_path):
     assert set(deap.read(root, ["s01"]).table["subject"]) == {"s01"}
     with pytest.raises(DatasetError, match="no files of s09; there are s01, s02"):
         deap.read(root, ["s01", "s09"])
-    with pytest.raises(DatasetError, match="no rating is called 'joy'; there are valence"):
+    with pytest.raises(DatasetError, match="no target is called 'joy'; there are valence"):
         deap.read(root, target="joy")
 
 
@@ -189,6 +189,39 @@ def test_one_class_is_told(tmp_path):
     parts["labels"][:, 2] = 8
     assert any("all trials of s01 have one label" in line
                for line in deap.read(folder(tmp_path, s01=parts), target="dominance").decisions)
+
+
+def listed(cohort):
+    """The release's list of ratings: people by number, videos by Experiment_id, in the order of presentation."""
+    rows = cohort.table.sample(frac=1, random_state=0)
+    columns = {name.capitalize(): rows[name].round(2) for name in ("valence", "arousal", "dominance", "liking")}
+    return pd.DataFrame({"Participant_id": rows["subject"].str[1:].astype(int), "Trial": range(1, len(rows) + 1),
+                         "Experiment_id": rows["trial"], "Start_time": 1695918, **columns, "Familiarity": ""})
+
+
+def test_ratings_are_held_against_the_release_s_list(tmp_path, cohort):
+    root = tmp_path / "data_preprocessed_python"
+    deap.write(cohort, root)
+    said = deap.check(root).missing
+    table = listed(cohort)
+    for place in (root, tmp_path, tmp_path / "metadata_csv"):
+        place.mkdir(exist_ok=True)
+        table.to_csv(place / "participant_ratings.csv", index=False)
+        assert deap.check(root).missing == said, "all ratings agree"
+        (place / "participant_ratings.csv").unlink()
+    for row, column, change in ((("s01", 2), "Valence", lambda r: 9 - r), (("s02", 4), "Valence", lambda r: 9 - r),
+                                (("s02", 1), "Liking", lambda r: r - 0.1)):
+        place = (table["Participant_id"] == int(row[0][1:])) & (table["Experiment_id"] == row[1])
+        table.loc[place, column] = change(table.loc[place, column])
+    missing = (table["Participant_id"] == 1) & (table["Experiment_id"] == 1)
+    table[~missing].to_csv(tmp_path / "participant_ratings.csv", index=False)
+    report = deap.check(root)
+    assert report.ok and report.missing[:3] == [
+        "participant_ratings.csv does not list 1 of the trials",
+        "valence differs from participant_ratings.csv, stored as 9 - r: s01 trial 2, s02 trial 4",
+        "liking differs from participant_ratings.csv, another: s02 trial 1"]
+    (tmp_path / "participant_ratings.csv").write_text("a,b\n1,2\n")
+    assert "not compared" in deap.check(root).missing[0] and deap.check(root).ok
 
 
 # ---- what is faulty ----
@@ -315,7 +348,7 @@ def test_originals_are_never_replaced(tmp_path, cohort):
 def test_damaged_files_are_read_or_refused(tmp_path, form):
     root = folder(tmp_path)
     path = root / f"s01.{form}"
-    deap_files.save(path, list(small(2, 400)["data"][:, :32]), np.full((2, 4), 3.0))
+    deap.save(path, list(small(2, 400)["data"][:, :32]), np.full((2, 4), 3.0))
 
     @MUTATED
     @given(mutations(path.read_bytes()))

@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from eegemo_utils.datasets import eegmat, eegmat_files
+from eegemo_utils.datasets import eegmat
 from eegemo_utils.trials import DatasetError
 
 
@@ -42,10 +42,10 @@ def server(tmp_path, monkeypatch):
     handler = type("Fresh", (Handler,), {"asked": [], "cut": set()})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder.parent)) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        monkeypatch.setattr(eegmat_files, "URL", f"http://127.0.0.1:{running.server_port}/1.0.0/")
-        monkeypatch.setattr(eegmat_files, "SUMS_SHA256",
+        monkeypatch.setattr(eegmat, "URL", f"http://127.0.0.1:{running.server_port}/1.0.0/")
+        monkeypatch.setattr(eegmat, "SUMS_SHA256",
                             hashlib.sha256((folder / "SHA256SUMS.txt").read_bytes()).hexdigest())
-        monkeypatch.setattr(eegmat_files, "RETRIES", 0)
+        monkeypatch.setattr(eegmat, "RETRIES", 0)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         yield folder, handler
         running.shutdown()
@@ -56,8 +56,8 @@ def names(folder):
 
 
 def test_the_address_is_physionet_s():
-    assert eegmat_files.URL == "https://physionet.org/files/eegmat/1.0.0/"
-    assert len(eegmat_files.SUMS_SHA256) == 64
+    assert eegmat.URL == "https://physionet.org/files/eegmat/1.0.0/"
+    assert len(eegmat.SUMS_SHA256) == 64
 
 
 def test_one_person_is_downloaded_once(server, tmp_path):
@@ -105,14 +105,14 @@ def test_a_damaged_file_is_replaced(server, tmp_path):
 
 
 def test_nobody_is_asked_for_people_who_are_not_there(server, tmp_path):
-    for subjects in (["Subject36"], []):
-        with pytest.raises(DatasetError, match="EEGMAT has Subject00 ... Subject35"):
+    for subjects, message in ((["Subject36"], "no files of Subject36; there are Subject00, Subject01"), ([], "empty")):
+        with pytest.raises(DatasetError, match=f"EEGMAT: .*{message}"):
             eegmat.fetch(tmp_path / "new", subjects)
     assert server[1].asked == []
 
 
 def test_an_unreachable_server_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(eegmat_files, "URL", "http://127.0.0.1:9/")
-    monkeypatch.setattr(eegmat_files, "RETRIES", 0)
+    monkeypatch.setattr(eegmat, "URL", "http://127.0.0.1:9/")
+    monkeypatch.setattr(eegmat, "RETRIES", 0)
     with pytest.raises(DatasetError, match="SHA256SUMS.txt: could not be downloaded from http://127.0.0.1:9/SHA"):
         eegmat.fetch(tmp_path / "new")

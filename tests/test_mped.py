@@ -104,7 +104,7 @@ def test_foreign_recordings_are_kept_out(tmp_path, cohort):
     table = cohort.table
     for changed, message in [(table.assign(label="joy"), "labels joy neutral"),
                              (table.assign(trial=table["trial"] - 1), "trials 2-15"),
-                             (table.assign(subject="sim" + table["subject"]), "people 1, 2, ... up to 23")]:
+                             (table.assign(subject="sim" + table["subject"]), "people 1 ... 23; found sim1")]:
         with pytest.raises(DatasetError, match=message):
             mped.write(Trials(cohort.signals, cohort.info, changed), tmp_path / "new")
     with pytest.raises(DatasetError, match="a window of 1 s at least"):
@@ -138,6 +138,13 @@ def test_cells_of_any_length_are_read(tmp_path):
         mped.read(tmp_path, ["3"])
 
 
+def test_copies_of_people_are_told(tmp_path):
+    for name, start in (("ann", 0), ("bob", 100), ("zoe", 0)):
+        person(tmp_path, name, cells_of(start=start))
+    for said in (mped.read(tmp_path).decisions, mped.check(tmp_path).missing):
+        assert "file 3 and file 1 hold the same signals: one of them is a copy" in said
+
+
 def test_rest_may_hold_anything(tmp_path):
     cells = cells_of()
     cells[0, 0], cells[0, 15] = np.zeros((0, 0)), "rest"
@@ -150,7 +157,8 @@ def test_rest_may_hold_anything(tmp_path):
 @pytest.mark.parametrize("value, message", [
     (np.zeros((61, 3, 5)), r"found float64 of shape \(61, 3, 5\)"), (np.zeros((62, 3, 4)), r"\(62, windows, 5\)"),
     (np.zeros((5, 3, 62)), r"found float64 of shape \(5, 3, 62\)"), (np.zeros((62, 0, 5)), "expected numbers of shape"),
-    (np.zeros((62, 5)), r"\(62, 5\)"), ("text", "expected numbers of shape"), (np.ones((62, 3, 5)) * 1j, "complex128"),
+    (np.zeros((62, 5)), r"\(62, 5\)"), ("text", "expected numbers of shape"),
+    (np.ones((62, 3, 5)) * 1j, "found complex128 of shape"),
     ({"a": 1}, "expected numbers of shape"),
     (np.full((62, 3, 5), np.nan), "values that are not finite"),
     (np.full((62, 3, 5), 1e300), "values that are not finite"),
@@ -164,9 +172,9 @@ def test_a_faulty_trial_is_told_by_its_place(tmp_path, value, message):
 
 
 @pytest.mark.parametrize("variables, message", [
-    ({"STFT": np.zeros((62, 3, 5))}, "expected STFT as a cell array of 30 trials, found float64"),
-    ({"STFT": cells_of()[:, :28]}, r"found object of shape \(1, 28\)"),
-    ({"PSD": cells_of()}, "expected the variables STFT; missing: STFT; found PSD"),
+    ({"STFT": np.zeros((62, 3, 5))}, "expected STFT as a cell array of 30 trials, found another kind of array"),
+    ({"STFT": cells_of()[:, :28]}, "found 28 cells"),
+    ({"PSD": cells_of()}, "expected the variable STFT; found PSD"),
     ({"STFT": np.array([[(1.0,)]], dtype=[("a", "f8")])}, "expected STFT as a cell array"),
 ])
 def test_other_variables_are_refused(tmp_path, variables, message):
@@ -192,7 +200,7 @@ def test_folders_that_are_not_mped_are_refused(tmp_path):
         assert not mped.check(root).ok
     for number in range(24):
         person(tmp_path, f"jane{number}")
-    assert "at most 23 .mat files, one a person, found 24" in fault_of(tmp_path, "jane")
+    assert "at most 23 .mat files, one per person, found 24" in fault_of(tmp_path, "jane")
 
 
 def test_facts_and_simulated_defaults():
@@ -201,7 +209,7 @@ def test_facts_and_simulated_defaults():
     trials = mped.simulate(1)
     assert len(trials) == 28 and trials.description == "simulated MPED cohort"
     assert {signal.shape for signal in trials.signals} == {(62, 3000), (62, 4000), (62, 5000)}
-    with pytest.raises(ValueError, match="1 to 23 people and 2 seconds"):
+    with pytest.raises(ValueError, match="n_subjects: .* 23 at most; got 24"):
         mped.simulate(24)
 
 

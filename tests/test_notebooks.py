@@ -240,7 +240,7 @@ CHANGES = {
 
 def nbval(paths: list[Path]) -> dict[str, str]:
     """Run nbval as `make test` does and return what it said of each notebook, "" for passed."""
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--nbval", "--nbval-current-env"]
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "--nbval", "--nbval-current-env"]
     folder = paths[0].parent
     command += ["-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", f"--junitxml={folder}/xml"]
     subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, timeout=300)

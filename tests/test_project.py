@@ -73,7 +73,7 @@ def test_the_citation_names_the_software_and_five_papers():
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_files_and_functions_stay_small(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 300
+    assert len(text.splitlines()) < 500
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     long = []
     for node in ast.walk(ast.parse(text)):

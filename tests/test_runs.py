@@ -147,6 +147,7 @@ def test_the_time_limit_holds_for_the_start_of_the_kernel_too(tiny, tmp_path, qu
     assert caught.value.status == "time limit" and names(tmp_path / "out") == {"run.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_its_kernel(tiny, tmp_path, signal_number):
     out = tmp_path / "out"
@@ -300,6 +301,7 @@ def test_out_names_a_file(tiny, tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("then", "lines"), [("end", 0), ("die", 1)])
 def test_a_kernel_says_nothing_on_the_terminal(tiny, tmp_path, then, lines):
     words = ["run", tiny, "-p", "then", then, "--out", tmp_path / "out"]

@@ -216,6 +216,7 @@ def known(block: dict) -> bool:
     return set(names) <= set(list_notebooks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_shipped_sweeps_name_parameters_that_their_notebooks_take(path, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

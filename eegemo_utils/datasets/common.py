@@ -1,8 +1,10 @@
 """What the readers of folders share: which people are asked for, what a folder says of itself."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ MADE = ".simulated.json"  # from what: see `simulating.write_once`
 
 
 def pick_subjects(root, known, subjects) -> list[str]:
-    """People to read: all known ones, or those asked for in the order of `known`.
+    """Return the people to read: all known ones, or those asked for, in the order of `known`.
 
     Parameters
     ----------
@@ -24,23 +26,37 @@ def pick_subjects(root, known, subjects) -> list[str]:
         For the message.
     known : sequence of str
         People whose files the folder holds.
-    subjects : sequence of str or None
+    subjects : sequence of str or int, or one of these, or None
+        A number stands for the one person whose name has it: 1 for s01.
 
     Raises
     ------
     DatasetError
-        When somebody asked for is not known: says who is. When `subjects` is empty.
+        When somebody asked for is not known, or a number stands for nobody or for several: says who is known. When
+        `subjects` is empty.
     """
     if subjects is None:
         return list(known)
-    asked = [subjects] if isinstance(subjects, str) else list(subjects)
+    asked = [subjects] if isinstance(subjects, str | Integral) else list(subjects)
     if not asked:
         raise DatasetError(f"{root}: subjects is an empty list. Leave it out to read all people: {', '.join(known)}.")
-    unknown = [subject for subject in asked if subject not in known]
-    if unknown:
-        text = "" if all(isinstance(name, str) for name in unknown) else f" Names are text, such as {known[0]!r}."
-        raise DatasetError(f"{root}: no files of {', '.join(map(str, unknown))}; there are {', '.join(known)}.{text}")
-    return [subject for subject in known if subject in asked]
+    chosen = set()
+    for one in asked:
+        named = [name for name in known if _is_called(name, one)]
+        if len(named) > 1:
+            raise DatasetError(f"{root}: the number {one} stands for {' and '.join(named)}. Give the name.")
+        if not named:
+            text = "" if isinstance(one, str) else f" Names are text, such as {known[0]!r}."
+            raise DatasetError(f"{root}: no files of {one}; there are {', '.join(known)}.{text}")
+        chosen.update(named)
+    return [subject for subject in known if subject in chosen]
+
+
+def _is_called(name: str, asked) -> bool:
+    """Return whether a person's name is `asked`, or has exactly this number in it."""
+    if isinstance(asked, Integral) and not isinstance(asked, bool):
+        return [int(digits) for digits in re.findall(r"\d+", name)] == [asked]
+    return name == asked
 
 
 @in_words

@@ -17,6 +17,7 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
 - people whose files are not there are left out; other files are ignored;
 - channels without signal, EEG too small or large for microvolt, and files that hold the same signals are named;
   `check` tells where the alpha rhythm is strongest;
+- `check` compares the ratings with ``participant_ratings.csv``, where it lies beside the files or one folder above;
 - a folder with DESCRIPTION.txt, which `write` makes, may hold fewer and shorter trials; any other must not.
 
 Traps. The files hold no channel names: only the place of the alpha rhythm shows that channels are permuted. The page
@@ -24,229 +25,239 @@ says the baseline is removed: the 3 s are there. A person may have rated all vid
 class.
 """
 
+import re
+import struct
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.datasets import deap_files as files
-from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
-from eegemo_utils.datasets.deap_files import (
-    BASELINE_SECONDS,
-    GENEVA,
-    PERIPHERAL,
-    RATINGS,
-    SFREQ,
-    SHAPE,
-    SUBJECTS,
-)
-from eegemo_utils.datasets.plausible import Survey
-from eegemo_utils.montage import make_info
-from eegemo_utils.simulate import simulate_trials
-from eegemo_utils.trials import DatasetError, Report, Trials
+from eegemo_utils.access import in_words
+from eegemo_utils.datasets.base import Dataset, Option, Part, Size, Source, rating_decisions
+from eegemo_utils.datasets.common import DESCRIPTION, one_move
+from eegemo_utils.datasets.formats.mat import load_mat, save_mat
+from eegemo_utils.datasets.plausible import few, others_ignored
+from eegemo_utils.pickles import load_pickle
+from eegemo_utils.trials import DatasetError, shown
 
-FACTS = {
-    "name": "deap",
-    "title": "DEAP, preprocessed release (32 people, 40 music videos)",
-    "licence": "signed agreement; academic, not commercial, not to be passed on",
-    "source": "Queen Mary University of London, eecs.qmul.ac.uk/mmv/datasets/deap: agreement signed by a permanent "
-              "member of staff",
-    "channels": ", ".join(GENEVA),
-    "sfreq": SFREQ,
-    "labels": "low, high: valence (or arousal, dominance, liking) above 5 of 1-9; the four ratings",
-    "folders": ("deap", "DEAP", *files.FOLDERS.values()),
-    "papers": "multitask_cnn, tnas",
-}
-THRESHOLD = 5.0
+SUBJECTS = tuple(f"s{number:02d}" for number in range(1, 33))
+FOLDERS = {"dat": "data_preprocessed_python", "mat": "data_preprocessed_matlab"}
+FILE_NAME = re.compile(r"(s\d\d)\.(dat|mat)")
+GENEVA = ("Fp1", "AF3", "F3", "F7", "FC5", "FC1", "C3", "T7", "CP5", "CP1", "P3", "P7", "PO3", "O1", "Oz", "Pz",
+          "Fp2", "AF4", "Fz", "F4", "F8", "FC6", "FC2", "Cz", "C4", "T8", "CP6", "CP2", "P4", "P8", "PO4", "O2")
+PERIPHERAL = ("hEOG", "vEOG", "zEMG", "tEMG", "GSR", "Resp", "Plet", "Temp")
+RATINGS = ("valence", "arousal", "dominance", "liking")
+SFREQ, BASELINE_SECONDS = 128.0, 3.0
+SHAPE = (40, 40, 8064)  # videos, 32 EEG and 8 other signals, 63 s
+LOWEST, HIGHEST, THRESHOLD = 1.0, 9.0, 5.0
+LIST = "participant_ratings.csv"  # of the release: ratings of all trials, by video
 
 
-def read(root, subjects=None, target: str = "valence") -> Trials:
-    """Read people of DEAP, one file at a time.
+class Deap(Dataset):
+    """DEAP: see the text of this file."""
+
+    name, short = "deap", "DEAP"
+    title = "DEAP, preprocessed release (32 people, 40 music videos)"
+    licence = "signed agreement; academic, not commercial, not to be passed on"
+    source = ("Queen Mary University of London, eecs.qmul.ac.uk/mmv/datasets/deap: agreement signed by a permanent "
+              "member of staff")
+    labels = "low, high: valence (or arousal, dominance, liking) above 5 of 1-9; the four ratings"
+    folders = ("deap", "DEAP", *FOLDERS.values())
+    papers = "multitask_cnn, tnas"
+    ch_names, sfreq, people = GENEVA, SFREQ, SUBJECTS
+    place = "Folder with the .dat or .mat files, or the one above ``data_preprocessed_python`` or ``_matlab``."
+    unit = "32 electrodes, microvolt, 128 Hz, 63 s"
+    columns = {"subject": "s01-s32", "session": "1", "trial": "the video, 1-40", "label": "low, high",
+               **dict.fromkeys(RATINGS, "1-9"), "baseline_seconds": "3.0, before the video"}
+    options = {"target": Option("valence", "Rating that makes the label.", RATINGS)}
+    sizes = {"n_subjects": Size(2, "People.", 1, 32), "n_trials": Size(40, "Videos.", 1, 40),
+             "n_seconds": Size(10.0, "Of each video (60 in the release), without the 3 s before it.", 1 / SFREQ)}
+    forms, needed = tuple(FOLDERS), RATINGS
+
+    def find(self, root, target="valence"):
+        if not root.is_dir():
+            raise DatasetError(f"{root}: no such folder. Expected the one with s01.dat ... s32.dat (or .mat).")
+        folders = [folder for folder in (root, *(root / name for name in FOLDERS.values())) if folder.is_dir()]
+        paths = [path for folder in folders for path in sorted(folder.iterdir())
+                 if path.is_file() and not path.name.startswith(".") and path.name != DESCRIPTION]
+        named = [path for path in paths if _subject(path)]
+        others = [path.name for path in paths if path not in named]
+        if not named:
+            found = f"{len(others)} other files ({others[0]}, ...)" if others else "no file"
+            raise DatasetError(f"{root}: expected s01.dat ... s32.dat (or .mat), in it or in "
+                               f"{' or '.join(FOLDERS.values())}; found {found}. Give the preprocessed release.")
+        chosen: dict[str, Path] = {}
+        for path in sorted(named, key=lambda path: (path.suffix, path.name)):  # .dat before .mat
+            chosen.setdefault(_subject(path), path)
+        decisions = others_ignored(others)
+        if twice := len(named) - len(chosen):
+            decisions.append(f"{twice} people have more than one file (the two forms hold the same): .dat is read")
+        return [Source(subject, path, subject) for subject, path in sorted(chosen.items())], decisions
+
+    def load(self, source, strict):
+        path = source.path
+        parts = load_pickle(path) if path.suffix == ".dat" else load_mat(path, ["data", "labels"])
+        data, ratings = _arrays(path, parts)
+        _check_shapes(path, data, ratings, strict)
+        bad = ~((ratings >= LOWEST) & (ratings <= HIGHEST))
+        if bad.any():
+            trial, column = np.argwhere(bad)[0]
+            raise DatasetError(f"{path}: trial {trial + 1}: expected a rating of {RATINGS[column]} from 1 to 9, found "
+                               f"{ratings[trial, column]:g}. A damaged or altered file: get it again.")
+        return Part([trial[: len(GENEVA)] for trial in data], _table(source.subject, ratings))
+
+    def line(self, source, part):
+        high = zip((part.table[list(RATINGS)] > THRESHOLD).sum(), RATINGS)
+        return (f"{source.path.name}: {len(part.values)} trials of {part.values[0].shape[1] / SFREQ:g} s; above 5: "
+                f"{', '.join(f'{count} {name}' for count, name in high)}")
+
+    def label(self, table, root, strict, target="valence"):
+        table["label"] = np.where(table[target] > THRESHOLD, "high", "low")
+        short = [f"{subject} ({n})" for subject, n in table.groupby("subject").size().items() if n < SHAPE[0]]
+        decisions = [f"signals that are no EEG dropped: {', '.join(PERIPHERAL)}",
+                     *rating_decisions(table, target, THRESHOLD)]
+        return table, decisions + ([f"fewer than {SHAPE[0]} trials: {', '.join(short)}"] if short else [])
+
+    def remarks(self, table, root):
+        return compare_ratings(table, root)
+
+    # ---- writing and simulating ----
+
+    def check_trials(self, trials, root, form):
+        table = trials.table
+        if set(table["session"]) != {1}:
+            raise DatasetError(f"{root}: DEAP has one session; found other sessions")
+        ratings = table[list(RATINGS)].to_numpy(float)
+        if not ((ratings >= LOWEST) & (ratings <= HIGHEST)).all():
+            raise DatasetError(f"{root}: ratings of DEAP go from 1 to 9; found {ratings.min():g} to {ratings.max():g}")
+        for subject, rows in table.groupby("subject"):
+            lengths = {trials.signals[row].shape[1] for row in rows.index}
+            whole = sorted(rows["trial"]) == list(range(1, len(rows) + 1)) and len(rows) <= SHAPE[0]
+            if not whole or len(lengths) > 1 or min(lengths) <= BASELINE_SECONDS * SFREQ:
+                raise DatasetError(f"{root}: a file of DEAP holds trials 1, 2, ... (at most 40) of one length above "
+                                   f"3 s; {subject} has {len(rows)} with lengths {sorted(lengths)}")
+
+    def targets(self, table, root, form):
+        return {root / f"{subject}.{form}": rows.sort_values("trial")
+                for subject, rows in table.groupby("subject", sort=False)}
+
+    def present(self, root, form):
+        return [path for kind in FOLDERS for path in root.glob(f"s[0-9][0-9].{kind}")]
+
+    def save(self, path, signals, rows):
+        save(path, signals, rows[list(RATINGS)].to_numpy(float))
+
+    def plan(self, n_subjects, n_trials, n_seconds, random_state):
+        videos = np.random.default_rng(random_state).uniform(-1, 1, (SHAPE[0], len(RATINGS)))
+        tables = []
+        for number, subject in enumerate(SUBJECTS[:n_subjects]):
+            own = np.random.default_rng([random_state, number]).normal(0, 0.3, videos.shape)
+            tables.append(_table(subject, np.round(5 + 4 * np.clip(videos + own, -1, 1), 2)[:n_trials]))
+        table = pd.concat(tables, ignore_index=True)
+        table["label"] = np.where(table["valence"] > THRESHOLD, "high", "low")
+        feelings = (table[["valence", "arousal"]] - THRESHOLD) / 4
+        return table, table.assign(n_seconds=n_seconds + BASELINE_SECONDS, **feelings)
+
+
+@in_words
+def compare_ratings(table: pd.DataFrame, root: Path) -> list[str]:
+    """Return how the stored ratings differ from those of ``participant_ratings.csv``, where the release's lies near.
+
+    The release sorts trials by video, which the csv calls Experiment_id. Some copies hold 9 - r in the place of a
+    rating r.
 
     Parameters
     ----------
-    root : path
-        Folder with the .dat or .mat files, or the one above ``data_preprocessed_python`` or ``_matlab``.
-    subjects : list of str, optional
-        Such as ["s01"]; only these files are opened.
-    target : str
-        Rating that makes the label: valence, arousal, dominance or liking.
-
-    Returns
-    -------
-    Trials
-        32 electrodes, microvolt, 63 s. Table: subject, session (1), trial (the video, 1-40), label ("low",
-        "high"), valence, arousal, dominance, liking (1-9), baseline_seconds (3.0).
-
-    Raises
-    ------
-    DatasetError
-        When there is no folder or file, a person or target is unknown, or a file is faulty: says which.
+    table : DataFrame
+        As `read` gives it.
+    root : Path
+        The list is looked for here, one folder above, and in ``metadata_csv`` in both.
     """
-    if target not in RATINGS:
-        raise DatasetError(f"{root}: no rating is called {target!r}; there are {', '.join(RATINGS)}")
-    root = Path(root)
-    paths, decisions = files.find(root)
-    description, written = read_description(root, f"DEAP in {root.name}")
-    signals, tables, survey = [], [], Survey(GENEVA, SFREQ)
-    for subject in pick_subjects(root, paths, subjects):
-        trials, ratings = files.load(paths[subject], strict=not written)
-        survey.add(subject, trials, str(paths[subject]))
-        signals += trials
-        tables.append(_table(subject, ratings, target))
-    table = pd.concat(tables, ignore_index=True)
-    decisions = [*_decisions(table, target), *survey.said, *survey.copies(), *decisions]
-    return Trials(signals, make_info(GENEVA, SFREQ), table, None, description, tuple(decisions))
+    places = [folder / inner / LIST for folder in (root, root.absolute().parent) for inner in ("", "metadata_csv")]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return []
+    keys = ["Participant_id", "Experiment_id"]
+    columns = [*keys, *(name.capitalize() for name in RATINGS)]
+    try:
+        listed = pd.read_csv(path)[columns].apply(pd.to_numeric).drop_duplicates(keys).set_index(keys)
+    except (ValueError, KeyError) as error:  # pandas' errors are of these
+        return [f"{path}: expected the columns {', '.join(columns)} with numbers, found others ({shown(error, 120)}): "
+                f"not compared. Get it again."]
+    listed = listed.reindex(zip(table["subject"].str[1:].astype(int), table["trial"])).to_numpy(float)
+    stored = table[list(RATINGS)].to_numpy(float)
+    n_absent = int(np.isnan(listed).any(axis=1).sum())
+    said = [f"{LIST} does not list {n_absent} of the trials"] if n_absent else []
+    other = np.abs(stored - listed) > 0.0051  # the list has two decimals
+    turned = other & (np.abs(stored - (9 - listed)) <= 0.0051)
+    for column, name in enumerate(RATINGS):
+        for rows, what in ((turned[:, column], "stored as 9 - r"), (other[:, column] & ~turned[:, column], "another")):
+            trials = [f"{row.subject} trial {row.trial}" for row in table[rows].itertuples()]
+            said += [f"{name} differs from {LIST}, {what}: {few(trials, 10)}"] if trials else []
+    return said
 
 
-def _table(subject: str, ratings: np.ndarray, target: str) -> pd.DataFrame:
+def _subject(path: Path) -> str | None:
+    match = FILE_NAME.fullmatch(path.name)
+    return match[1] if match and match[1] in SUBJECTS else None
+
+
+def _table(subject: str, ratings: np.ndarray) -> pd.DataFrame:
     table = pd.DataFrame({"subject": subject, "session": 1, "trial": np.arange(1, len(ratings) + 1), "label": ""})
     table[list(RATINGS)] = ratings
-    table["label"] = np.where(table[target] > THRESHOLD, "high", "low")
-    table["baseline_seconds"] = BASELINE_SECONDS
-    return table
+    return table.assign(baseline_seconds=BASELINE_SECONDS)
 
 
-def _decisions(table: pd.DataFrame, target: str) -> list[str]:
-    middle = int((table[target] == THRESHOLD).sum())
-    said = [f"signals that are no EEG dropped: {', '.join(PERIPHERAL)}",
-            f"label: {target} above {THRESHOLD:g} is high; {middle} rating(s) of exactly {THRESHOLD:g} are low"]
-    n_classes = table.groupby("subject")["label"].nunique()
-    single = list(n_classes.index[n_classes == 1])
-    n_trials = table.groupby("subject").size()
-    few = [f"{subject} ({count})" for subject, count in n_trials[n_trials < SHAPE[0]].items()]
-    return (said + [f"all trials of {', '.join(single)} have one label of {target}"] * bool(single)
-            + [f"fewer than {SHAPE[0]} trials: {', '.join(few)}"] * bool(few))
+def _arrays(path: Path, parts) -> tuple[np.ndarray, np.ndarray]:
+    found = list(parts) if isinstance(parts, dict) else type(parts).__name__
+    arrays = [parts.get(name, parts.get(name.encode())) for name in ("data", "labels")] \
+        if isinstance(parts, dict) else [None]
+    if not all(isinstance(array, np.ndarray) and array.dtype.kind in "fiu" for array in arrays):
+        raise DatasetError(f"{path}: expected a dictionary of the arrays data and labels, found {found!s:.100}. "
+                           f"Another dataset's file? Give the preprocessed release of DEAP.")
+    return arrays[0], arrays[1].astype(np.float64)
 
 
-def check(root) -> Report:
-    """Say which people's files a folder holds, which are missing or damaged and what `read` does. Raises nothing."""
-    root = Path(root)
-    report = Report(FACTS["name"], root, ok=False)
-    try:
-        paths, decisions = files.find(root)
-        description, written = read_description(root, f"DEAP in {root.name}")
-    except DatasetError as error:
-        report.missing.append(str(error))
-        return report
-    report.found.append(description)
-    tables, survey = [], Survey(GENEVA, SFREQ)
-    for subject, path in paths.items():
-        try:
-            signals, ratings = files.load(path, strict=not written)
-            survey.add(subject, signals, str(path))
-        except DatasetError as error:
-            report.missing.append(f"fault: {error}")
-            continue
-        tables.append(_table(subject, ratings, "valence"))
-        high = (ratings > THRESHOLD).sum(axis=0)
-        report.found.append(f"{path.name}: {len(signals)} trials of {signals[0].shape[1] / SFREQ:g} s; above 5: "
-                            + ", ".join(f"{count} {name}" for count, name in zip(high, RATINGS)))
-    report.ok = bool(tables) and not report.missing
-    absent = [subject for subject in SUBJECTS if subject not in paths]
-    report.missing += survey.copies() + [f"no file of {', '.join(absent)}"] * bool(absent)
-    report.found += survey.alpha()
-    report.decisions += [*(_decisions(pd.concat(tables), "valence") if tables else []), *survey.said, *decisions]
-    return report
+def _check_shapes(path: Path, data: np.ndarray, ratings: np.ndarray, strict: bool) -> None:
+    n_trials = len(data) if data.ndim else 0
+    good = data.shape == SHAPE if strict else (
+        data.ndim == 3 and data.shape[1] == SHAPE[1] and 1 <= n_trials <= SHAPE[0]
+        and data.shape[2] > BASELINE_SECONDS * SFREQ)
+    if not good:
+        raise DatasetError(f"{path}: expected data of shape {SHAPE} (videos, signals, samples of 63 s at 128 Hz), "
+                           f"found {data.shape}. Give the preprocessed release, not the raw one or an excerpt.")
+    if ratings.shape != (n_trials, len(RATINGS)):
+        raise DatasetError(f"{path}: expected labels of shape {(n_trials, len(RATINGS))} "
+                           f"({', '.join(RATINGS)}), found {ratings.shape}. Get the file again.")
 
 
-def write(trials: Trials, root, form: str = "dat") -> list[Path]:
-    """Write ``s01.dat`` ... (or .mat) as the release has them; the eight signals that are no EEG are zeros.
-
-    Parameters
-    ----------
-    trials : Trials
-        The 32 electrodes in any order, 128 Hz, microvolt; people s01-s32, trials 1, 2, ... of equal length that
-        start 3 s before the video; the four ratings.
-    root : path
-        Folder, made when missing.
-    form : str
-        "dat": pickles as Python 2 wrote them; "mat": MATLAB files.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    DatasetError
-        When the trials do not fit, or the folder holds other files of DEAP, or any that `write` did not make.
-    """
-    root = Path(root)
-    picks = _check_trials(trials, root, form)
-    paths = {subject: root / f"{subject}.{form}" for subject in dict.fromkeys(trials.table["subject"])}
-    present = [path for kind in files.FOLDERS for path in root.glob(f"s[0-9][0-9].{kind}")]
-    prepare_folder(root, trials.description, present, paths.values())
-    for subject, path in paths.items():
-        rows = trials.table[trials.table["subject"] == subject].sort_values("trial")
-        files.save(path, [trials.signals[row][picks] for row in rows.index], rows[list(RATINGS)].to_numpy(float))
-    return list(paths.values())
+def save(path: Path, signals: list[np.ndarray], ratings: np.ndarray) -> Path:
+    """Write one person's file, in one move; the eight signals that are no EEG are zeros."""
+    data = np.zeros((len(signals), SHAPE[1], signals[0].shape[1]))
+    for row, signal in zip(data, signals):
+        row[: len(GENEVA)] = signal
+    if path.suffix == ".mat":
+        return save_mat(path, {"data": data, "labels": ratings})
+    with one_move(path) as partial, partial.open("wb") as file:
+        file.write(b"\x80\x02}(")
+        _pickle(file, "labels", np.ascontiguousarray(ratings, dtype="<f8"))
+        _pickle(file, "data", data)
+        file.write(b"u.")
+    return path
 
 
-def _check_trials(trials: Trials, root: Path, form: str) -> list[int]:
-    """Where the electrodes of the Geneva order stand in the trials."""
-    if form not in files.FOLDERS:
-        raise DatasetError(f"{root}: DEAP has the forms dat and mat, not {form!r}")
-    table, names = trials.table, trials.info["ch_names"]
-    missing = [name for name in GENEVA if name not in names]
-    missing += [name for name in RATINGS if name not in table]
-    if missing or trials.info["sfreq"] != SFREQ:
-        raise DatasetError(f"{root}: DEAP needs its 32 electrodes and four ratings at {SFREQ:g} Hz; found "
-                           f"{trials.info['sfreq']:g} Hz, missing: {', '.join(missing) or 'nothing'}")
-    strange = sorted(set(table["subject"]) - set(SUBJECTS))
-    if strange or set(table["session"]) != {1}:
-        raise DatasetError(f"{root}: DEAP has the people s01 ... s32 and one session; found "
-                           f"{', '.join(strange) or 'other sessions'}")
-    ratings = table[list(RATINGS)].to_numpy(float)
-    if not ((ratings >= files.LOWEST) & (ratings <= files.HIGHEST)).all():
-        raise DatasetError(f"{root}: ratings of DEAP go from 1 to 9; found {ratings.min():g} to {ratings.max():g}")
-    for subject, rows in table.groupby("subject"):
-        lengths = {trials.signals[row].shape[1] for row in rows.index}
-        whole = sorted(rows["trial"]) == list(range(1, len(rows) + 1)) and len(rows) <= SHAPE[0]
-        if not whole or len(lengths) > 1 or min(lengths) <= BASELINE_SECONDS * SFREQ:
-            raise DatasetError(f"{root}: a file of DEAP holds trials 1, 2, ... (at most 40) of one length above "
-                               f"3 s; {subject} has {len(rows)} with lengths {sorted(lengths)}")
-    return [names.index(name) for name in GENEVA]
+def _pickle(file, name: str, array: np.ndarray) -> None:
+    """A name and a float64 array as Python 2 and its NumPy pickled them, which every Python and NumPy reads."""
+    shape = b"(" + b"".join(b"J" + struct.pack("<i", size) for size in array.shape) + b"t"
+    file.write(b"U" + bytes([len(name)]) + name.encode())
+    file.write(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R")
+    file.write(b"(K\x01" + shape + b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R")
+    file.write(b"(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb")
+    file.write(b"\x89T" + struct.pack("<i", array.nbytes))
+    file.write(array.data)
+    file.write(b"tb")
 
 
-def simulate(n_subjects: int = 2, *, n_trials: int = 40, n_seconds: float = 10.0, effect: float = 1.0,
-             fingerprint: float = 1.0, random_state: int = 0) -> Trials:
-    """Simulate people who see the same videos and rate them a little differently.
-
-    Parameters
-    ----------
-    n_subjects : int
-        1 to 32.
-    n_trials : int
-        Videos, 1 to 40.
-    n_seconds : float
-        Of each video (60 in the release), after 3 s of baseline.
-    effect, fingerprint, random_state
-        See `eegemo_utils.simulate.simulate_trials`.
-
-    Returns
-    -------
-    Trials
-        As `read` gives them.
-
-    Raises
-    ------
-    ValueError
-        When a number is out of range.
-    """
-    if not (1 <= n_subjects <= len(SUBJECTS) and 1 <= n_trials <= SHAPE[0] and n_seconds * SFREQ >= 1):
-        raise ValueError(f"1 to 32 people, 1 to 40 videos and some time, please; got n_subjects={n_subjects}, "
-                         f"n_trials={n_trials}, n_seconds={n_seconds}")
-    rng = np.random.default_rng(random_state)
-    videos = rng.uniform(-1, 1, (SHAPE[0], len(RATINGS)))[:n_trials]
-    tables = []
-    for number, subject in enumerate(SUBJECTS[:n_subjects]):
-        own = np.random.default_rng([random_state, number]).normal(0, 0.3, (SHAPE[0], len(RATINGS)))[:n_trials]
-        ratings = np.round(5 + 4 * np.clip(videos + own, -1, 1), 2)
-        tables.append(_table(subject, ratings, "valence"))
-    table = pd.concat(tables, ignore_index=True)
-    felt = (table[["valence", "arousal"]] - THRESHOLD) / 4
-    plan = table.assign(n_seconds=n_seconds + BASELINE_SECONDS, **felt)
-    made = simulate_trials(plan, ch_names=GENEVA, sfreq=SFREQ, effect=effect, fingerprint=fingerprint,
-                           random_state=random_state)
-    return Trials(made.signals, made.info, table, None, "simulated DEAP cohort")
+DATASET = Deap()
+FACTS = DATASET.facts
+read, check, write, simulate = DATASET.functions()

@@ -6,6 +6,9 @@ LibEER/data_utils/load_data.py:453-497). ``EEG_feature/STFT/<person>.mat``, besi
 not read: one variable ``STFT``, a 1 x 30 cell array, in each cell (62 electrodes, windows, 5 bands) of a trial. The
 number of windows is not the same in all trials. Labels stand in no file.
 
+`write` computes the features: a window per second, the mean power spectral density of each band; names of files are
+invented, cells of rest hold zeros.
+
 What the reader decides, and says in ``Windows.decisions`` and in the report of `check`:
 
 - files are called by people's names, so nobody is called as their file: people are "1", "2", ... in the sorted order
@@ -22,127 +25,137 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words, unreadable
-from eegemo_utils.datasets.common import (
-    pick_subjects,
-    places_of,
-    prepare_folder,
-    read_description,
-    stored_features,
-    window_rows,
-)
-from eegemo_utils.datasets.mat import load_mat, save_mat
+from eegemo_utils.access import unreadable
+from eegemo_utils.datasets.base import Dataset, Part, Size, Source, feeling
+from eegemo_utils.datasets.common import stored_features
+from eegemo_utils.datasets.formats.mat import leaves, save_mat
 from eegemo_utils.features import BANDS, stft_bands
-from eegemo_utils.montage import SEED_62, make_info
-from eegemo_utils.simulate import simulate_trials
-from eegemo_utils.trials import DatasetError, Report, Trials, Windows
+from eegemo_utils.montage import SEED_62
+from eegemo_utils.trials import DatasetError
 
-FACTS = {
-    "name": "mped",
-    "title": "MPED, STFT features (23 people, 28 film clips)",
-    "licence": "on request; research only, not to be passed on",
-    "source": "github.com/tengfei000/mped: request form",
-    "channels": ", ".join(SEED_62),
-    "sfreq": 1000.0,
-    "labels": "neutral, joy, funny, anger, fear, disgust, sadness (1-7): by clip",
-    "folders": ("mped", "MPED"),
-    "papers": "gmss",
-}
 CLASSES = {0: "rest", 1: "neutral", 2: "joy", 3: "funny", 4: "anger", 5: "fear", 6: "disgust", 7: "sadness"}
 CODES = (0, 2, 1, 4, 3, 5, 6, 7, 1, 2, 3, 6, 7, 4, 5, 0, 1, 5, 6, 2, 2, 1, 7, 6, 4, 4, 3, 5, 3, 7)
 TRIALS = tuple(trial for trial, code in enumerate(CODES, start=1) if code)  # those that count
+REST = {0, 15}  # places of the cells that do not count
 N_SUBJECTS, N_BANDS = 23, 5
 FOLDER = Path("EEG_feature", "STFT")
 FELT = {"neutral": (0.0, 0.0), "joy": (0.9, 0.5), "funny": (0.8, 0.8), "anger": (-0.8, 0.8), "fear": (-0.9, 0.9),
         "disgust": (-0.8, 0.3), "sadness": (-0.8, -0.5)}  # valence, arousal in simulations
 
 
-# ---- reading ----
+class Mped(Dataset):
+    """MPED: see the text of this file."""
 
-@in_words
-def _folder(root: Path) -> Path:
-    """Where the files lie: the folder itself, or below it."""
-    inner = [root / FOLDER, root / FOLDER.name, root]
-    return next((folder for folder in inner if folder.is_dir()), root)
+    name, short = "mped", "MPED"
+    title = "MPED, STFT features (23 people, 28 film clips)"
+    licence = "on request; research only, not to be passed on"
+    source = "github.com/tengfei000/mped: request form"
+    labels = "neutral, joy, funny, anger, fear, disgust, sadness (1-7): by clip"
+    folders = ("mped", "MPED")
+    papers = "gmss"
+    ch_names, sfreq, bands = SEED_62, 1000.0, tuple(BANDS["seed"])
+    people = tuple(str(number) for number in range(1, N_SUBJECTS + 1))
+    place = "Folder that holds ``EEG_feature``, or this, or ``STFT`` in it."
+    unit = "X of shape (windows, 62 electrodes, 5 bands), float32"
+    columns = {"subject": "1-23", "session": "1", "trial": "2-15, 17-30", "window": "0, 1, ... in the trial",
+               "label": "seven emotions", "code": "1-7", "clip": "as trial"}
+    sizes = {"n_subjects": Size(2, "People.", 1, 23),
+             "n_seconds": Size(4.0, "Of a clip, one second shorter or longer in turn.", 2.0)}
 
+    def find(self, root):
+        folder = next((path for path in (root / FOLDER, root / FOLDER.name, root) if path.is_dir()), root)
+        try:
+            paths = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+        except OSError as error:  # whatever it names: not a person's file
+            raise DatasetError(unreadable(folder, error)) from None
+        paths = [path for path in paths if not path.name.startswith(".") and path.name != "DESCRIPTION.txt"]
+        people = sorted((path for path in paths if path.suffix == ".mat"), key=lambda path: path.name)
+        if not people:
+            raise DatasetError(f"{root}: expected one .mat file a person in {FOLDER.as_posix()}, found none. Give the "
+                               f"folder that holds EEG_feature, or {FOLDER.name}.")
+        if len(people) > N_SUBJECTS:
+            raise DatasetError(f"{folder}: expected at most {N_SUBJECTS} .mat files, one per person, found "
+                               f"{len(people)}. Take away what is a copy or another dataset's.")
+        n_others = len(paths) - len(people)
+        return ([Source(str(number), path, f"file {number}", f"{folder}, .mat file {number} in sorted order")
+                 for number, path in enumerate(people, start=1)],
+                [f"{n_others} other file(s) ignored"] if n_others else [])
 
-def _find(root: Path) -> tuple[dict[str, Path], int]:
-    """Files by person, and how many other files there are."""
-    folder = _folder(root)
-    try:
-        paths = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    except OSError as error:  # whatever it names: not a person's file
-        raise DatasetError(unreadable(folder, error)) from None
-    paths = [path for path in paths if not path.name.startswith(".") and path.name != "DESCRIPTION.txt"]
-    people = sorted((path for path in paths if path.suffix == ".mat"), key=lambda path: path.name)
-    if not people:
-        raise DatasetError(f"{root}: expected one .mat file a person in {FOLDER.as_posix()}, found none. Give the "
-                           f"folder that holds EEG_feature, or {FOLDER.name}.")
-    if len(people) > N_SUBJECTS:
-        raise DatasetError(f"{folder}: expected at most {N_SUBJECTS} .mat files, one a person, found {len(people)}. "
-                           f"Take away what is a copy or another dataset's.")
-    return {str(number): path for number, path in enumerate(people, start=1)}, len(paths) - len(people)
+    def top(self, root):
+        for name in reversed(FOLDER.parts):
+            root = root.parent if root.name == name else root
+        return root
 
+    def load(self, source, strict):
+        places = set()
 
-def _described(root: Path) -> tuple[str, bool]:
-    """What the dataset's folder says of itself, also when one inside it was given, and whether it was written."""
-    for name in reversed(FOLDER.parts):
-        root = root.parent if root.name == name else root
-    return read_description(root, f"MPED in {root.name}")
+        def keep(keys):
+            places.update(keys[:1] if keys and isinstance(keys[0], int) else ())
+            return len(keys) == 1 and keys[0] not in REST
 
+        path, where = source.path, source.where  # errors do not tell the file's name, which is a person's
+        try:
+            cells = dict(leaves(path, "STFT", keep))
+        except DatasetError as error:
+            raise DatasetError(str(error).replace(str(path), where).replace(path.name, source.name)) from None
+        if places != set(range(len(CODES))) - (REST - places):
+            raise DatasetError(f"{where}: expected STFT as a cell array of {len(CODES)} trials, found "
+                               f"{f'{1 + max(places)} cells' if places else 'another kind of array'}. Give the folder "
+                               f"STFT of MPED.")
+        values = [stored_features(cells.get((trial - 1,)), len(SEED_62), N_BANDS, f"{where}, trial {trial}")
+                  for trial in TRIALS]
+        return Part(values, _table(source.subject))
 
-def _load(subject: str, path: Path) -> list[np.ndarray]:
-    """Features of a person's 28 trials, each (n_windows, 62, 5) float32; errors do not tell the file's name."""
-    where = f"{path.parent}, .mat file {subject} in sorted order"
-    try:
-        cells = load_mat(path, ["STFT"])["STFT"]
-    except DatasetError as error:
-        raise DatasetError(str(error).replace(str(path), where).replace(path.name, f"file {subject}")) from None
-    if cells.dtype != object or cells.shape not in ((1, len(CODES)), (len(CODES), 1)):
-        raise DatasetError(f"{where}: expected STFT as a cell array of {len(CODES)} trials, found {cells.dtype} of "
-                           f"shape {cells.shape}. Give the folder STFT of MPED.")
-    return [stored_features(cells.ravel()[trial - 1], len(SEED_62), N_BANDS, f"{where}, trial {trial}")
-            for trial in TRIALS]
+    def line(self, source, part):
+        return f"person {source.subject}: {len(part.values)} trials, {sum(map(len, part.values))} windows"
 
+    def label(self, table, root, strict):
+        return table, ["people are numbered by the sorted order of the files, whose names are not told",
+                       "trials 1 and 16 are rest: dropped"]
 
-def read(root, subjects=None) -> Windows:
-    """Read people of MPED, one file at a time.
+    def absent(self, sources):
+        return [f"{len(sources)} of {N_SUBJECTS} people are here"] if len(sources) < N_SUBJECTS else []
 
-    Parameters
-    ----------
-    root : path
-        Folder that holds ``EEG_feature``, or ``STFT``, or the latter.
-    subjects : list of str, optional
-        Such as ["1", "23"], in the sorted order of the files; only their files are opened.
+    # ---- writing and simulating ----
 
-    Returns
-    -------
-    Windows
-        X (windows, 62, 5), float32. Table: subject, session (1), trial (2-15, 17-30), window (0, 1, ... in the trial),
-        label, code (1-7), clip (as trial).
+    def check_trials(self, trials, root, form):
+        people, columns = set(trials.table["subject"]), ["session", "trial", "label"]
+        if people != set(self.people[: len(people)]):
+            raise DatasetError(f"{root}: MPED has the people 1, 2, ... up to {N_SUBJECTS}; found "
+                               f"{', '.join(sorted(people))[:100]}")
+        for subject, rows in trials.table.groupby("subject"):
+            rows, expected = rows.sort_values("trial"), _table(subject)
+            if rows[columns].values.tolist() != expected[columns].values.tolist():
+                raise DatasetError(f"{root}: a person of MPED has one session with trials 2-15 and 17-30, labels "
+                                   f"{' '.join(expected['label'])}; person {subject} has others")
+            shortest = min(trials.signals[row].shape[1] for row in rows.index) / self.sfreq
+            if shortest < 1:
+                raise DatasetError(f"{root}: a trial holds a window of 1 s at least; person {subject} has one of "
+                                   f"{shortest:g} s")
+        there = {*(root / FOLDER).glob("*.mat"), *(root / FOLDER.name).glob("*.mat")}
+        n_others = len(there - set(self.targets(trials.table, root, "")) if self.described(root)[1] else there)
+        if n_others:  # without their names, which are people's
+            raise DatasetError(f"{root}: holds {n_others} other recordings, which would be read together with these or "
+                               f"replaced. Give a new folder.")
 
-    Raises
-    ------
-    DatasetError
-        When there is no such folder or file, a person is unknown, or a file is faulty: says which, by its place in
-        the sorted order.
-    """
-    root = Path(root)
-    paths, n_others = _find(root)
-    description, _ = _described(root)
-    tables, features = [], []
-    for subject in pick_subjects(root, list(paths), subjects):
-        own = _load(subject, paths[subject])
-        tables.append(window_rows(_table(subject), [len(values) for values in own]))
-        features += own
-    info = make_info(SEED_62, FACTS["sfreq"])
-    return Windows(np.concatenate(features), pd.concat(tables), None, info, tuple(BANDS["seed"]), description,
-                   tuple(_decisions(n_others)))
+    def targets(self, table, root, form):
+        return {root / FOLDER / f"sim{int(subject):02d}.mat": table[table["subject"] == subject]
+                for subject in sorted(set(table["subject"]), key=int)}
 
+    def present(self, root, form):
+        return []  # see `check_trials`
 
-def _decisions(n_others: int) -> list[str]:
-    return ["people are numbered by the sorted order of the files, whose names are not told",
-            "trials 1 and 16 are rest: dropped", *[f"{n_others} other file(s) ignored"] * bool(n_others)]
+    def save(self, path, signals, rows):
+        features = {trial: stft_bands(signal, self.sfreq).swapaxes(0, 1)
+                    for trial, signal in zip(rows["trial"], signals)}
+        cells = np.empty((1, len(CODES)), dtype=object)
+        for place in range(len(CODES)):
+            cells[0, place] = features.get(place + 1, np.zeros_like(features[TRIALS[0]]))
+        save_mat(path, {"STFT": cells})
+
+    def plan(self, n_subjects, n_seconds, random_state):
+        table = pd.concat([_table(str(number)) for number in range(1, n_subjects + 1)], ignore_index=True)
+        return table, table.assign(n_seconds=n_seconds + table["trial"] % 3 - 1, **feeling(table, FELT))
 
 
 def _table(subject: str) -> pd.DataFrame:
@@ -151,124 +164,6 @@ def _table(subject: str) -> pd.DataFrame:
                          "code": codes, "clip": TRIALS})
 
 
-def check(root) -> Report:
-    """Say how many people a folder holds, which files are damaged and what `read` does. Raises nothing."""
-    root = Path(root)
-    report = Report(FACTS["name"], root, ok=False)
-    try:
-        paths, n_others = _find(root)
-        description, _ = _described(root)
-    except DatasetError as error:
-        report.missing.append(str(error))
-        return report
-    report.found.append(description)
-    for subject, path in paths.items():
-        try:
-            features = _load(subject, path)
-        except DatasetError as error:
-            report.missing.append(f"fault: {error}")
-            continue
-        report.found.append(f"person {subject}: {len(features)} trials, {sum(map(len, features))} windows")
-    report.ok = not report.missing
-    report.missing += [f"{len(paths)} of {N_SUBJECTS} people are here"] * (len(paths) < N_SUBJECTS)
-    report.decisions = _decisions(n_others)
-    return report
-
-
-# ---- writing and simulating ----
-
-def write(trials: Trials, root) -> list[Path]:
-    """Write features of signals as MPED has them, under invented names; the cells of rest hold zeros.
-
-    A window is a second, a feature the mean power spectral density of a band (`eegemo_utils.features.stft_bands`).
-
-    Parameters
-    ----------
-    trials : Trials
-        The 62 electrodes in any order, 1000 Hz, microvolt; people "1", "2", ...; the 28 trials of MPED, of a second at
-        least, with the published labels.
-    root : path
-        Folder, made when missing; gets ``EEG_feature/STFT``.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    DatasetError
-        When the trials do not fit, or the folder holds other recordings.
-    """
-    root = Path(root)
-    picks = _check_trials(trials, root)
-    people = sorted(set(trials.table["subject"]), key=int)
-    paths = [root / FOLDER / f"sim{number:02d}.mat" for number in range(1, len(people) + 1)]
-    present = {*(root / FOLDER).glob("*.mat"), *(root / FOLDER.name).glob("*.mat")}
-    n_others = len(present - set(paths) if read_description(root, "")[1] else present)
-    if n_others:  # without their names, which are people's
-        raise DatasetError(f"{root}: holds {n_others} other recordings, which would be read together with these or "
-                           f"replaced. Give a new folder.")
-    prepare_folder(root, trials.description, (), ())
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
-    for subject, path in zip(people, paths):
-        rows = trials.table[trials.table["subject"] == subject].set_index("trial", append=True).index
-        features = {trial: stft_bands(trials.signals[row][picks], FACTS["sfreq"]).swapaxes(0, 1) for row, trial in rows}
-        cells = np.empty((1, len(CODES)), dtype=object)
-        for place in range(len(CODES)):
-            cells[0, place] = features.get(place + 1, np.zeros_like(features[TRIALS[0]]))
-        save_mat(path, {"STFT": cells})
-    return paths
-
-
-def _check_trials(trials: Trials, root: Path) -> list[int]:
-    """Where the 62 electrodes stand in the trials."""
-    picks, table = places_of(SEED_62, trials, FACTS["sfreq"], f"{root}: MPED"), trials.table
-    people = set(table["subject"])
-    if people != {str(number) for number in range(1, len(people) + 1)} or len(people) > N_SUBJECTS:
-        raise DatasetError(f"{root}: MPED has the people 1, 2, ... up to {N_SUBJECTS}; found "
-                           f"{', '.join(sorted(people))[:100]}")
-    for subject, rows in table.groupby("subject"):
-        rows, expected, columns = rows.sort_values("trial"), _table(subject), ["session", "trial", "label"]
-        if rows[columns].values.tolist() != expected[columns].values.tolist():
-            raise DatasetError(f"{root}: a person of MPED has one session with trials 2-15 and 17-30, labels "
-                               f"{' '.join(expected['label'])}; person {subject} has others")
-        shortest = min(trials.signals[row].shape[1] for row in rows.index)
-        if shortest < FACTS["sfreq"]:
-            raise DatasetError(f"{root}: a trial holds a window of 1 s at least; person {subject} has one of "
-                               f"{shortest / FACTS['sfreq']:g} s")
-    return picks
-
-
-def simulate(n_subjects: int = 2, *, n_seconds: float = 4.0, effect: float = 1.0, fingerprint: float = 1.0,
-             random_state: int = 0) -> Trials:
-    """Simulate people who see the 28 clips.
-
-    Parameters
-    ----------
-    n_subjects : int
-        Up to 23.
-    n_seconds : float
-        About the length of a clip; clips are one second shorter or longer in turn.
-    effect, fingerprint, random_state
-        See `eegemo_utils.simulate.simulate_trials`.
-
-    Returns
-    -------
-    Trials
-        Signals at 1000 Hz, whose features `write` stores; the table is that of `read`, a row a trial.
-
-    Raises
-    ------
-    ValueError
-        When a number is out of range.
-    """
-    if not 1 <= n_subjects <= N_SUBJECTS or not n_seconds >= 2:
-        raise ValueError(f"1 to {N_SUBJECTS} people and 2 seconds at least, please; got n_subjects={n_subjects}, "
-                         f"n_seconds={n_seconds}")
-    table = pd.concat([_table(str(number)) for number in range(1, n_subjects + 1)], ignore_index=True)
-    plan = table.assign(n_seconds=n_seconds + table["trial"] % 3 - 1,
-                        valence=table["label"].map(lambda label: FELT[label][0]),
-                        arousal=table["label"].map(lambda label: FELT[label][1]))
-    made = simulate_trials(plan, ch_names=SEED_62, sfreq=FACTS["sfreq"], effect=effect, fingerprint=fingerprint,
-                           random_state=random_state)
-    return Trials(made.signals, made.info, table, None, "simulated MPED cohort")
+DATASET = Mped()
+FACTS = DATASET.facts
+read, check, write, simulate = DATASET.functions()

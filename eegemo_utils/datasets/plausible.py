@@ -115,10 +115,12 @@ class Survey:
     ch_names : sequence of str
         Electrodes, in the order of the signals; ``names`` may be changed as long as nothing was asked.
     sfreq : float
+    alpha : bool
+        Whether `alpha` will be asked for: it takes a Fourier transform per file.
     """
 
-    def __init__(self, ch_names: Sequence[str], sfreq: float):
-        self.names, self.sfreq = list(ch_names), sfreq
+    def __init__(self, ch_names: Sequence[str], sfreq: float, alpha: bool = True):
+        self.names, self.sfreq, self._with_alpha = list(ch_names), sfreq, alpha
         self._found: dict[str, tuple] = {}
         self._digests: dict[str, str] = {}
         self._alpha = np.zeros(len(self.names))
@@ -130,7 +132,8 @@ class Survey:
         """
         if not stored:
             self._found[name] = _measure(trials, where)
-            self._alpha += alpha_share(trials[-1], self.sfreq)
+            if self._with_alpha:
+                self._alpha += alpha_share(trials[-1], self.sfreq)
         self._digests[name] = fingerprint(trials)
 
     @property
