@@ -16,12 +16,11 @@ from pathlib import Path
 
 import psutil
 
+from ..syntax import plain
 from .metrics import markdown_table, read_outputs, show
 
 MIME = "application/vnd.eegemo.provenance+json"
 NOT_IN_RESULTS = ("__main__", "cli", "runs/", "sweep/", "collect", "report/")
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-UNSAID = ("ctx", "kind", "type_comment")  # of a syntax tree: what its other parts say already, and notes
 PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "pandas", "scikit-learn", "mne")
 
 
@@ -60,18 +59,6 @@ def package_fingerprint() -> str:
 def code_digest(path: Path, _mtime_ns: int, _size: int) -> bytes:
     """Return a digest of what a Python file does; reading all files takes half a second, and a worker asks often."""
     return hashlib.sha256(repr(plain(ast.parse(path.read_bytes()))).encode()).digest()
-
-
-def plain(node: object) -> object:
-    """Return a syntax tree as nested tuples, without docstrings, and without what some Python versions leave out."""
-    if isinstance(node, list):
-        return [plain(each) for each in node]
-    if not isinstance(node, ast.AST):
-        return node
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name not in UNSAID}
-    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = fields["body"][1:]
-    return (type(node).__name__, *((name, plain(value)) for name, value in fields.items()))
 
 
 def processor() -> str:
