@@ -126,6 +126,7 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.usefixtures("every_epoch")
 @pytest.mark.parametrize("mode", ["supervised", "unsupervised"])
 def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(gmss, exp, mode, tmp_path, monkeypatch):
     runs = [run(gmss, 0), run(gmss, 1)]
