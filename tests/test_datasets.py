@@ -97,6 +97,7 @@ def snapshot(folder):
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_simulation_is_kept_where_it_lies_and_never_replaced_by_another(tmp_path, name):
     folder = tmp_path / "made"

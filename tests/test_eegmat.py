@@ -82,7 +82,7 @@ def test_simulated_people_come_back(tmp_path, cohort):
     for mine, theirs in zip(back.signals, cohort.signals):
         assert (np.abs(mine - theirs).max(axis=1) < np.ptp(theirs, axis=1) / 65000).all()  # 16 bits
     report = eegmat.check(root)
-    assert report.ok and report.missing == [f"no files of {', '.join(eegmat.SUBJECTS[2:10])} and 26 more"]
+    assert report.ok and report.missing == [f"no recording of {', '.join(eegmat.SUBJECTS[2:10])} and 26 more"]
     assert "Subject00_1.edf: 21 signals, 3 s, rest" in report.text()
 
 

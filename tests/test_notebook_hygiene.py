@@ -127,6 +127,7 @@ def test_records_its_metrics(name):
     assert any(MIME in output.get("data", {}) for output in outputs)
 
 
+@pytest.mark.slow
 def test_settings_fit_the_notebook(name):
     folder = notebook_path(name).parent / "settings" / name
     for path in sorted(folder.glob("*.yaml")):

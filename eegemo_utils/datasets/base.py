@@ -185,7 +185,7 @@ class Dataset:
         """Return what the whole release has and this folder has not."""
         known = {source.subject for source in sources}
         missing = [subject for subject in self.people if subject not in known]
-        return [f"no files of {few(missing, 8)}"] if missing else []
+        return [f"no recording of {few(missing, 8)}"] if missing else []
 
     # ---- answers of a dataset: writing and simulating ----
 

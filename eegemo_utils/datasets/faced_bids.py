@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import resample_poly
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.access import in_words
 from eegemo_utils.datasets import bdf
@@ -211,7 +211,7 @@ def _epoch(path: Path, header, picks, start: int, stop: int, factor: int, end: i
     margin = SFREQ * factor
     before, after = min(margin, start - start % factor), min(margin, end - stop)
     values = bdf.read_bdf(path, header, picks, start - before, stop + after)
-    values = resample_poly(values, 1, factor, axis=1, padtype="line")
+    values = scipy.signal.resample_poly(values, 1, factor, axis=1, padtype="line")
     return values[:, before // factor: before // factor + (stop - start) // factor]
 
 
@@ -260,7 +260,7 @@ def write_session(folder: Path, clips: np.ndarray, rows: pd.DataFrame) -> list[P
     recording = np.concatenate(parts, axis=1)
     recording = np.pad(recording, ((0, 0), (0, SFREQ + -recording.shape[1] % SFREQ)), mode="edge")
     if rate != SFREQ:
-        recording = resample_poly(recording, rate // SFREQ, 1, axis=1, padtype="line")
+        recording = scipy.signal.resample_poly(recording, rate // SFREQ, 1, axis=1, padtype="line")
     stem = folder / f"{subject}_{TASK}"
     signals, unit, limit = (recording * 1e-6, "V", 0.375) if in_volt else (recording, "uV", 375000.0)
     paths = [bdf.write_bdf(f"{stem}_eeg.bdf", signals, names, rate, unit, limit)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.signal import butter, sosfiltfilt
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.datasets.faced_bids import N_COHORT_1
 from eegemo_utils.datasets.faced_files import CLIP_EMOTIONS, ELECTRODES, N_CLIPS, RATINGS, SFREQ, SUBJECTS, clip_table
@@ -53,8 +53,9 @@ def simulate(n_subjects: int = 2, *, n_seconds: float = 4.0, effect: float = 1.0
     plan["n_seconds"] = n_seconds
     trials = simulate_trials(plan, ch_names=ELECTRODES, sfreq=SFREQ, effect=effect, fingerprint=fingerprint,
                              random_state=random_state, description="simulated FACED cohort")
-    low_pass = butter(4, LAST_HZ, fs=SFREQ, output="sos")
-    signals = [sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True)) for signal in trials.signals]
+    low_pass = scipy.signal.butter(4, LAST_HZ, fs=SFREQ, output="sos")
+    signals = [scipy.signal.sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True))
+               for signal in trials.signals]
     table = plan.drop(columns=["valence", "arousal", "n_seconds"]).rename(columns={"rated_valence": "valence",
                                                                                    "rated_arousal": "arousal"})
     table = table[["subject", "session", "trial", "label", "emotion", "valence3", "take", "film", "played", *RATINGS]]
