@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
-from types import SimpleNamespace
 
 import torch
 from torch import _VF, nn
@@ -15,26 +13,6 @@ from pretend_cuda.counting import counts
 from pretend_cuda.tensor import Cuda, make, run
 
 LIBRARIES = [torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")]
-MEMORY = 139 * 2**30  # bytes
-
-
-class Event:
-    """A mark on the stream that is reached at once."""
-
-    def __init__(self, **_):
-        pass
-
-    def record(self, _stream=None):
-        self.at = time.perf_counter()
-
-    def synchronize(self):
-        counts.wait("synchronize")
-
-    def query(self):
-        return True
-
-    def elapsed_time(self, other):
-        return 1000 * (other.at - self.at)
 
 
 def install() -> None:
@@ -56,29 +34,18 @@ def install() -> None:
 
 
 def torch_cuda() -> dict[str, object]:
-    """Return the attributes of torch.cuda."""
+    """Return what torch.cuda has with a GPU."""
     generator = torch.Generator("cuda")
-
-    def properties(_device=None):
-        return SimpleNamespace(name="pretend GPU", major=9, minor=0, total_memory=MEMORY, multi_processor_count=132)
-
-    def get(value):
-        return lambda device=None: value
-
+    constants = {"is_available": True, "device_count": 1, "current_device": 0, "_is_in_bad_fork": False,
+                 "get_device_name": "pretend GPU", "get_device_capability": (9, 0), "max_memory_allocated": 0,
+                 "reset_peak_memory_stats": None, "set_device": None, "is_bf16_supported": True}
     return {
-        "is_available": get(True), "device_count": get(1), "current_device": get(0), "set_device": get(None),
-        "is_bf16_supported": lambda including_emulation=True: True, "_is_in_bad_fork": get(False),
-        "get_device_name": get("pretend GPU"), "get_device_capability": get((9, 0)), "mem_get_info": get((MEMORY,) * 2),
-        "get_device_properties": properties, "Event": Event, "current_stream": get(None), "empty_cache": get(None),
-        "_lazy_init": lambda: setattr(torch.cuda, "_initialized", True), "_initialized": False,
+        **{name: lambda *_, value=value, **__: value for name, value in constants.items()},
+        "_initialized": False, "_lazy_init": lambda: setattr(torch.cuda, "_initialized", True),
         "is_initialized": lambda: torch.cuda._initialized,
         "synchronize": lambda device=None: counts.wait("synchronize"),
-        **{name: get(0) for name in ("max_memory_allocated", "memory_allocated", "max_memory_reserved",
-                                     "memory_reserved", "reset_peak_memory_stats")},
         "default_generators": (generator,), "get_rng_state": lambda device="cuda": generator.get_state(),
         "set_rng_state": lambda state, device="cuda": generator.set_state(state),
-        "get_rng_state_all": lambda: [generator.get_state()],
-        "set_rng_state_all": lambda states: generator.set_state(states[0]),
         **{name: lambda seed: generator.manual_seed(seed) and None for name in ("manual_seed", "manual_seed_all")},
     }
 
