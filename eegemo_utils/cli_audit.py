@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from eegemo_utils.exit_codes import ALL_WELL, MISTAKE
+
 
 def audit(arguments: argparse.Namespace) -> int:
     """Write the report, print it, and return the exit code."""
@@ -14,9 +16,9 @@ def audit(arguments: argparse.Namespace) -> int:
         print(report(arguments.files, arguments.out))
     except PredictionsError as error:
         print(f"eegemo: {error}", file=sys.stderr)
-        return 2
+        return MISTAKE
     print(f"written: {arguments.out}/index.html and audit.json")
-    return 0
+    return ALL_WELL
 
 
 def add_audit(commands: argparse._SubParsersAction) -> None:

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
-from sklearn import metrics
+import scipy  # scipy.stats and scipy.special load when they are used: they take a second
 
 FEWEST = 5  # people, for an interval or a test: below, it would be wide and rest on the shape of the spread
 
@@ -24,6 +23,8 @@ def scores(y_true, y_pred, n_outputs: int) -> dict[str, float]:
     ValueError
         Empty, of different length, or a class number out of range.
     """
+    from sklearn import metrics  # late: half a second
+
     y_true, y_pred = _classes(y_true, n_outputs, "y_true"), _classes(y_pred, n_outputs, "y_pred")
     if len(y_true) != len(y_pred):
         raise ValueError(f"y_true has {len(y_true)} rows, y_pred {len(y_pred)}")
@@ -146,11 +147,11 @@ def interval(values, *, subject=None, trial=None, level: float = 0.95) -> Interv
     mean, error = float(means.mean()), _standard_error(means)
     if len(means) < FEWEST or error == 0:
         return Interval(mean, None, None)
-    half = float(stats.t.ppf((1 + level) / 2, len(means) - 1)) * error
+    half = float(scipy.stats.t.ppf((1 + level) / 2, len(means) - 1)) * error
     if means.min() < 0 or means.max() > 1:
         return Interval(mean, mean - half, mean + half)
-    around, half = special.logit(mean), half / (mean * (1 - mean))
-    return Interval(mean, float(special.expit(around - half)), float(special.expit(around + half)))
+    around, half = scipy.special.logit(mean), half / (mean * (1 - mean))
+    return Interval(mean, float(scipy.special.expit(around - half)), float(scipy.special.expit(around + half)))
 
 
 def paired(a, b, subject=None, trial=None) -> np.ndarray:
@@ -180,7 +181,7 @@ def difference(a, b, *, subject=None, trial=None, level: float = 0.95) -> Interv
     mean, error = float(each.mean()), _standard_error(each)
     if len(each) < FEWEST or error == 0:
         return Interval(mean, None, None)
-    half = float(stats.t.ppf((1 + level) / 2, len(each) - 1)) * error
+    half = float(scipy.stats.t.ppf((1 + level) / 2, len(each) - 1)) * error
     return Interval(mean, mean - half, mean + half)
 
 
@@ -192,7 +193,7 @@ def wilcoxon(a, b, *, subject=None, trial=None) -> float | None:
     each = paired(a, b, subject, trial)
     if len(each) < FEWEST:
         return None
-    return float(stats.wilcoxon(each).pvalue) if each.any() else 1.0
+    return float(scipy.stats.wilcoxon(each).pvalue) if each.any() else 1.0
 
 
 def holm(p_values) -> np.ndarray:
@@ -215,7 +216,7 @@ def smallest_effect(values, *, subject=None, trial=None, level: float = 0.95, po
     means = unit_means(values, subject, trial).to_numpy()
     if len(means) < FEWEST:
         return None
-    t = stats.t(len(means) - 1)
+    t = scipy.stats.t(len(means) - 1)
     return float(t.ppf((1 + level) / 2) + t.ppf(power)) * _standard_error(means)
 
 

@@ -4,6 +4,8 @@ Every split is made from columns of the table, never from row positions. `Datase
 for data that is not as it must be; `Report` says what a folder holds.
 """
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
@@ -148,7 +150,7 @@ class Trials:
     @classmethod
     def from_arrays(cls, X, y, ch_names, sfreq: float, *, subject="subject 1", session=1, trial=None, clip=None,
                     metadata: pd.DataFrame | None = None, unit: str = "uV",
-                    description: str = "own recordings") -> "Trials":
+                    description: str = "own recordings") -> Trials:
         """Make trials of arrays; X, y and metadata of MOABB go in as they are, with ``unit="V"``.
 
         Parameters
@@ -184,7 +186,7 @@ class Trials:
 
     @classmethod
     def from_epochs(cls, epochs: mne.BaseEpochs, label: str | None = None, *, subject="subject 1", session=1,
-                    clip=None, description: str = "own recordings") -> "Trials":
+                    clip=None, description: str = "own recordings") -> Trials:
         """Make trials of MNE's epochs.
 
         Parameters
@@ -224,7 +226,7 @@ class Trials:
         return trials
 
     @classmethod
-    def from_raws(cls, raws, table: pd.DataFrame, *, description: str = "own recordings") -> "Trials":
+    def from_raws(cls, raws, table: pd.DataFrame, *, description: str = "own recordings") -> Trials:
         """Make trials of MNE's recordings, one each.
 
         Parameters
@@ -295,7 +297,7 @@ class Trials:
         """Trial i as an MNE recording (volts), for everything MNE can plot or filter."""
         return mne.io.RawArray(self.signals[i].astype(np.float64) * 1e-6, self.info.copy(), verbose="error")
 
-    def select(self, mask) -> "Trials":
+    def select(self, mask) -> Trials:
         """Trials of a boolean mask, or of row numbers, over the table."""
         rows = _rows(len(self), mask)
         times = None if self.times is None else [self.times[row] for row in rows]
@@ -386,7 +388,7 @@ class Windows:
         digest.update(np.ascontiguousarray(self.X))
         return digest.hexdigest()[:12]
 
-    def select(self, mask) -> "Windows":
+    def select(self, mask) -> Windows:
         """Windows of a boolean mask, or of row numbers, over the table."""
         rows = _rows(len(self), mask)
         return replace(self, X=self.X[rows], table=self.table.iloc[rows])

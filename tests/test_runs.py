@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import papermill
 import psutil
 import pytest
 from matplotlib.figure import Figure
@@ -105,6 +106,41 @@ def test_a_raising_cell(tiny, tmp_path, quiet):
     assert "\n" not in message and caught.value.status == "failed"
     assert names(out) == {"tiny.failed.ipynb", "checkpoints", "run.json"}
     assert "no such luck" in (out / "tiny.failed.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import numpy\nnumpy.ones(2**50)", "Unable to allocate .*float64. Memory has run out. Lower"),
+        ("class OutOfMemoryError(RuntimeError): pass\nraise OutOfMemoryError('CUDA out of memory. Tried\\nto')",
+         "OutOfMemoryError: CUDA out of memory. Tried to. The GPU's memory has run out. Lower"),
+    ],
+)
+def test_memory_that_has_run_out_says_what_to_lower(notebook, tmp_path, quiet, line, said):
+    parameters = "epochs: int = 3\nfine_batch_size: int = 64\nmodels_at_once: int = 8\nprecision: str = 'auto'"
+    limits = 'LIMITS = {"epochs": (1, 5), "fine_batch_size": (1, 64), "models_at_once": (1, 8), "precision": str}'
+    path = notebook((parameters, "parameters"), limits, line)
+    lower = r" models_at_once \(now 2\) or fine_batch_size \(now 64\) or, on CUDA, give precision bf16; close other"
+    with pytest.raises(RunError, match=said + lower) as caught:
+        run_notebook(path, {"models_at_once": 2}, out=tmp_path / "out", progress=quiet)
+    assert caught.value.status == "failed" and "\n" not in str(caught.value)
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_a_kernel_starts(tiny, tmp_path, quiet, monkeypatch):
+    def refuse(self):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "out"))
+
+    monkeypatch.setattr(folders_module.FileLock, "acquire", refuse)
+    with pytest.raises(ParameterError, match=r"out: no file can be written there \(Permission denied\). Give another"):
+        run_notebook(tiny, out=tmp_path / "out", progress=quiet)
+    assert quiet.lines == []
+
+
+def test_plain_papermill_with_an_unknown_parameter_ends_in_the_check(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
+    with pytest.raises(papermill.PapermillExecutionError, match="no parameter 'epoch'. Did you mean 'epochs'"):
+        papermill.execute_notebook(tiny, tmp_path / "a.ipynb", {"epoch": 3, "then": "end"}, progress_bar=False)
+    papermill.execute_notebook(tiny, tmp_path / "b.ipynb", {"epochs": 2, "then": "end"}, progress_bar=False)
 
 
 def test_a_dead_kernel_and_going_on_from_its_checkpoints(tiny, tmp_path, quiet):

@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # scipy.stats loads when it is used
 
 from eegemo_utils import evaluation
 from eegemo_utils.audit.protocols import MEANINGLESS, PLANTED, PROTOCOLS, TRUE
@@ -182,4 +182,4 @@ def above_zero(values: np.ndarray) -> float | None:
         return None
     if np.ptp(values) < 1e-12:  # all alike: the sign test
         return 0.5 ** len(values) if values[0] > 0 else 1.0
-    return float(stats.ttest_1samp(values, 0, alternative="greater").pvalue)
+    return float(scipy.stats.ttest_1samp(values, 0, alternative="greater").pvalue)

@@ -66,12 +66,13 @@ def _module(name: str):
 
 
 def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
-    """Where a dataset lies: relative paths are looked up under EEGEMO_DATA, then in this folder.
+    """Return where a dataset lies: relative paths are looked up under EEGEMO_DATA, then in this folder.
 
     Parameters
     ----------
     root : path
-        May be empty: then the first of `folders` that EEGEMO_DATA holds, or EEGEMO_DATA itself.
+        "" is the first of `folders` that EEGEMO_DATA holds, or EEGEMO_DATA itself; "." and what begins with "./" or
+        "../" is looked up in this folder only.
     folders : tuple of str
         A dataset's usual names.
 
@@ -86,12 +87,13 @@ def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
         When there is no such path: says where it was looked for. When a folder on the way cannot be read.
     """
     data = os.environ.get("EEGEMO_DATA", "")
-    if str(root) in ("", "."):
+    here = str(root).replace(os.sep, "/").split("/")[0] in (".", "..")
+    if str(root) == "":
         if not data:
             raise DatasetError("no folder given: name one, or set EEGEMO_DATA to where your data lies")
         tried = [Path(data) / folder for folder in folders] + [Path(data)]
     else:
-        tried = [Path(data) / root] * bool(data) + [Path(root)]
+        tried = [Path(data) / root] * bool(data and not here) + [Path(root)]
     for path in tried:
         try:
             if path.exists():
@@ -99,7 +101,7 @@ def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
         except OSError as error:
             raise DatasetError(unreadable(path, error)) from None
     looked = ", ".join(str(path.absolute()) for path in dict.fromkeys(tried))
-    hint = "" if data else " EEGEMO_DATA, the folder that relative paths start from, is not set."
+    hint = "" if data or here else " EEGEMO_DATA, the folder that relative paths start from, is not set."
     raise DatasetError(f"{root or data}: no such file or folder; looked for {looked}.{hint}")
 
 

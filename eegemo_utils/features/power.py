@@ -1,7 +1,7 @@
 """How much a band holds: differential entropy, energy, power, spectra."""
 
 import numpy as np
-import scipy.signal
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.features.cutting import cut_windows
 from eegemo_utils.features.filters import BANDS, band_pass

@@ -20,8 +20,21 @@ from ..syntax import plain
 from .metrics import markdown_table, read_outputs, show
 
 MIME = "application/vnd.eegemo.provenance+json"
-NOT_IN_RESULTS = ("__main__", "cli", "runs/", "sweep/", "collect", "report/")
+NOT_IN_RESULTS = ("__main__", "cli", "exit_codes", "runs/", "sweep/", "collect", "report/")
 PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "pandas", "scikit-learn", "mne")
+
+
+_run = {}  # "began": when the run of this process began, in seconds since 1970
+
+
+def run_begins() -> None:
+    """Note that a run begins: a kernel of `eegemo run` was started for it, any other may have been open for hours."""
+    _run["began"] = process_start() if os.environ.get("EEGEMO_OUT") else time.time()
+
+
+def process_start() -> float:
+    """Return when this process was started, in seconds since 1970."""
+    return psutil.Process().create_time()
 
 
 def git_commit() -> str | None:
@@ -127,7 +140,7 @@ def provenance(**facts: object) -> dict[str, object]:
     Returns
     -------
     dict
-        Versions, commit, device, threads, platform, seconds since this process (the kernel) started,
+        Versions, commit, device, threads, platform, seconds since the run began,
         ``peak_memory_mb`` (MiB), and the facts.
     """
     return {
@@ -136,7 +149,7 @@ def provenance(**facts: object) -> dict[str, object]:
         "commit": git_commit(),
         "platform": platform.platform(),
         **devices(),
-        "seconds": round(time.time() - psutil.Process().create_time(), 1),
+        "seconds": round(time.time() - (_run.get("began") or process_start()), 1),
         "peak_memory_mb": peak_memory_mb(),
         **facts,
     }

@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from eegemo_utils.splits.core import Split, column, guard, trial_names
 
@@ -20,6 +19,8 @@ def random_split(table: pd.DataFrame, train_size: float = 0.7, val_fraction: flo
     ``train_test_split`` (unstratified); validation is the *last* ``val_fraction`` of the shuffled
     training rows, as Keras's ``validation_split`` takes it. Defaults: the GRU article's notebook.
     """
+    from sklearn.model_selection import train_test_split  # late: half a second
+
     train, test = train_test_split(np.arange(len(table)), train_size=train_size, random_state=random_state)
     n_fit = int(len(train) * (1 - val_fraction))
     split = Split(name, "published", train[:n_fit], train[n_fit:], test)
@@ -159,6 +160,8 @@ def validation_people(table, rest, val_fraction, random_state):
 
 def _folds(groups, labels, n_splits, random_state):
     """Yield (rest, test) row numbers, whole groups, the classes spread over the folds."""
+    from sklearn.model_selection import StratifiedGroupKFold  # late: half a second
+
     cv = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=random_state)
     with warnings.catch_warnings():  # fewer groups than folds in a class: checked by the callers
         warnings.filterwarnings("ignore", message="The least populated class")

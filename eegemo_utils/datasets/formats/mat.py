@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import scipy.io
+import scipy  # scipy.io loads when it is used
 
 from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.common import one_move
