@@ -3,8 +3,7 @@
 Its tensors hold CPU memory that nothing else sees. Mixing them with CPU tensors, ``.numpy()`` and generators of the
 other device fail as on a GPU. Autograd, vmap, autocast, GradScaler and fused optimisers are PyTorch's own and take
 their CUDA paths. Launches of kernels and waits of the host are counted by optimiser step, waits also by the line that
-caused them. Not told: speed, memory, kernels' own limits, which attention kernel runs, races, rounding; recurrent
-layers run, and are counted, by their formula.
+caused them. Not told: speed, memory, kernels' own limits, cuDNN, which attention kernel runs, races, rounding.
 
 With the folder ``site`` on PYTHONPATH every Python process has it; ``$PRETEND_CUDA_REPORT/<process>.json`` is what was
 counted. It leans on private interfaces of PyTorch, so it is made for one version.
@@ -18,6 +17,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -29,6 +29,8 @@ def missing() -> str | None:
     found = importlib.metadata.version("torch").partition("+")[0]
     if found != VERSION:
         return f"the pretend device is made for PyTorch {VERSION}, found {found}"
+    if sys.platform != "linux":
+        return f"the pretend device needs Linux, found {sys.platform}"
     if shutil.which("g++") is None:
         return "the pretend device needs g++, which is not on PATH"
     return None
