@@ -17,7 +17,7 @@ SHORT = {  # parameters of a run in seconds, not in a minute
     "gru": {"epochs": 1, "batch_size": 128, "column_step": 256, "n_hidden": 4, "n_seeds": 1, "n_folds": 2},
     "multitask_cnn": {"epochs": 1, "tune_epochs": 1, "noise_epochs": 1, "noise_trials": 10, "noise_seeds": 1,
                       "batch_size": 96},
-    "gmss": {"epochs": 1, "probe_epochs": 1, "n_seeds": 1, "n_folds": 2, "batch_size": 48},
+    "gmss": {"epochs": 1, "probe_epochs": 1, "n_seeds": 1, "n_folds": 2},
     "tnas": {"epochs": 1, "warmup_epochs": 0, "n_iterations": 1, "folds_used": 1, "batch_size": 64},
     "labram": {"tokenizer_epochs": 1, "pretraining_epochs": 1, "finetuning_epochs": 1, "n_seeds": 1},
 }
