@@ -5,6 +5,8 @@ The command itself is imported late, so that Ctrl-C in the first second ends in 
 
 import sys
 
+from . import exit_codes
+
 
 def main() -> int:
     """Run one command and return its exit code."""
@@ -14,7 +16,7 @@ def main() -> int:
         return command()
     except KeyboardInterrupt:
         print("eegemo: interrupted, nothing was started", file=sys.stderr)
-        return 130
+        return exit_codes.INTERRUPTED
 
 
 if __name__ == "__main__":

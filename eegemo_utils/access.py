@@ -1,15 +1,16 @@
-"""Files and folders that may not be readable: found by their names, said in the usual words."""
+"""Files and folders that the system does not give: found by their names, said in one sentence."""
 
+import errno
 import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
-from eegemo_utils.trials import DatasetError
+NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def unreadable(path, error: OSError) -> str:
-    """What to tell of a file or folder that the system does not give.
+    """Say of a file or folder to be read that the system does not give it.
 
     Parameters
     ----------
@@ -29,8 +30,17 @@ def unreadable(path, error: OSError) -> str:
     return f"{path}: expected a {kind} that can be read, found: {found}. {remedy}, or take it away."
 
 
+def in_a_sentence(error: OSError) -> str:
+    """Return an error of the system as a sentence: which path, what was found, what to do."""
+    found = error.strerror or str(error) or type(error).__name__
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in NO_RIGHT:
+        return f"{place}cannot be read or written ({found}). Give another folder, or give yourself the right to it."
+    return f"{place}{found}"
+
+
 def in_words(function: Callable) -> Callable:
-    """Decorator: what the system does not give to the function is a `DatasetError` that names it.
+    """Let a function raise a `DatasetError` that names the path where the system does not give it (a decorator).
 
     Parameters
     ----------
@@ -43,13 +53,15 @@ def in_words(function: Callable) -> Callable:
         try:
             return function(*arguments, **options)
         except OSError as error:
+            from eegemo_utils.trials import DatasetError  # late: MNE
+
             given = (argument for kind in (os.PathLike, str) for argument in arguments if isinstance(argument, kind))
             raise DatasetError(unreadable(error.filename or next(given, "a file"), error)) from None
     return wrapped
 
 
 def files_below(root: Path, endings, folders=()) -> tuple[list[Path], list[str]]:
-    """Files under a folder by the ends of their names, in small or capital letters, without hidden ones.
+    """Return the files under a folder by the ends of their names, in small or capital letters, without hidden ones.
 
     Parameters
     ----------

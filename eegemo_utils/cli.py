@@ -1,8 +1,6 @@
 """The command ``eegemo``: run notebooks, one or many, renew the committed ones, look at data.
 
-Exit codes: 0 all well; 1 a notebook raised, a disk was full, or data did not pass its check; 2 a mistake in
-the command, found before anything ran; 124 the time limit; 130 interrupted; 138 the kernel died (worth
-another try). With several notebooks the code is that of the first that did not finish.
+`eegemo_utils.exit_codes` says how it ends; with several notebooks, as the first that did not finish.
 """
 
 from __future__ import annotations
@@ -14,6 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import __version__, exit_codes
+from .access import in_a_sentence
+from .cli_audit import add_audit
 from .cli_corpus import add_corpus
 from .cli_data import add_data
 from .cli_report import add_report
@@ -31,16 +32,22 @@ from .notebooks import (
 )
 from .settings import PARAMETER_OPTION, read_settings
 
-EXIT_CODES = {"time limit": 124, "interrupted": 130, "killed": 138}
-
 
 def given_parameters(arguments: argparse.Namespace) -> dict[str, object]:
     """Return the parameters of a command line: -p wins over --device, both over files, later files over earlier."""
     settings = {}
     for file in arguments.settings:
-        settings |= read_settings(file)
+        settings |= read_settings(file, [Path(paper).stem for paper in arguments.papers])
     device = {"device": arguments.device} if arguments.device else {}
     return settings | device | dict(arguments.parameter)
+
+
+def no_parameter(paper: str) -> str:
+    """Return what should be a notebook; for ``epochs=3`` the error says how a parameter is set."""
+    name, equals, value = paper.partition("=")
+    if equals and name.isidentifier() and not Path(paper).exists():
+        raise ParameterError(f"'{paper}' is no notebook. To set a parameter write -p before it: -p {name} {value}")
+    return paper
 
 
 def output_folder(arguments: argparse.Namespace, name: str) -> Path:
@@ -66,17 +73,17 @@ def interrupt(*_: object) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run notebooks one after another; one that fails does not stop the next, but Ctrl-C stops all."""
     given = given_parameters(arguments)
-    papers = [notebook_path(paper) for paper in arguments.papers]
+    papers = [notebook_path(no_parameter(paper)) for paper in arguments.papers]
     # all of them, before the first one runs for an hour
     everything = {path: default_parameters(path) | cast_parameters(path, given) for path in papers}
     if arguments.parameters:
         for paper in arguments.papers:
             print_parameters(paper)
-        return 0
+        return exit_codes.ALL_WELL
     from . import runs  # late: a second
 
     for path in papers:
-        if fault := runs.no_data(everything[path]):
+        if fault := runs.cannot_start(everything[path], given):
             raise ParameterError(f"{path.stem}: {fault}")
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -95,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
                 break
     print(runs.results_table(results))
     bad = [result.status for result in results if result.status != "finished"]
-    return EXIT_CODES.get(bad[0], 1) if bad else 0
+    return exit_codes.OF_STATUS.get(bad[0], exit_codes.FAILED) if bad else exit_codes.ALL_WELL
 
 
 def renew(arguments: argparse.Namespace) -> int:
@@ -106,8 +113,8 @@ def renew(arguments: argparse.Namespace) -> int:
         refresh(arguments.papers or None)
     except RunError as error:
         print(f"eegemo: {error}", file=sys.stderr)
-        return EXIT_CODES.get(error.status, 1)
-    return 0
+        return exit_codes.OF_STATUS.get(error.status, exit_codes.FAILED)
+    return exit_codes.ALL_WELL
 
 
 def positive(text: str) -> float:
@@ -135,7 +142,7 @@ def add_run(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("run", help="run notebooks", description=about)
     parser.add_argument("papers", nargs="+", metavar="PAPER", help="a notebook's name or an .ipynb file")
     parser.add_argument("-p", **PARAMETER_OPTION, help="set a parameter, also as NAME=VALUE; may be repeated")
-    files = "a YAML file of parameters; may be repeated"
+    files = "a YAML file of parameters, or the name of one of the project's, such as muse; may be repeated"
     parser.add_argument("-f", dest="settings", action="append", default=[], metavar="FILE", help=files)
     parser.add_argument("--device", help="short for -p device DEVICE")
     parser.add_argument("--out", metavar="FOLDER", help="for results; default runs/PAPER or runs/PAPER-FILE")
@@ -147,7 +154,11 @@ def add_run(commands: argparse._SubParsersAction) -> None:
 
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
-    parser = argparse.ArgumentParser("eegemo", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        "eegemo", description=__doc__.splitlines()[0], epilog=f"exit codes:\n{exit_codes.table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"eegemo {__version__}")
     commands = parser.add_subparsers(required=True)
     add_run(commands)
     refresh = commands.add_parser("refresh", help="execute and clean the committed notebooks in place")
@@ -157,6 +168,9 @@ def command_line() -> argparse.ArgumentParser:
     add_sweep(commands, positive)
     add_report(commands)
     add_corpus(commands)
+    add_audit(commands)
+    about = "pretrain LaBraM on a corpus, as `python -m eegemo_utils.pretrain`, which `torchrun` takes"
+    commands.add_parser("pretrain", help=about, add_help=False)  # `main` hands its words on: its options need PyTorch
     return parser
 
 
@@ -172,17 +186,22 @@ def split_pairs(words: Sequence[str]) -> list[str]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a user's mistake is one line on stderr."""
+    words = sys.argv[1:] if words is None else words
     try:
-        arguments = command_line().parse_args(split_pairs(sys.argv[1:] if words is None else words))
+        if words[:1] == ["pretrain"]:
+            from .pretrain.__main__ import main as pretrain  # late: PyTorch
+
+            return pretrain(words[1:])
+        arguments = command_line().parse_args(split_pairs(words))
         return arguments.command(arguments)
     except BrokenPipeError:  # `eegemo ... | head` has read enough
-        return 0
+        return exit_codes.ALL_WELL
     except (NotebookError, ParameterError, OSError) as error:
-        print(f"eegemo: {error}", file=sys.stderr)
-        return 2
+        print(f"eegemo: {in_a_sentence(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        return exit_codes.MISTAKE
     except KeyboardInterrupt:
         print("eegemo: interrupted", file=sys.stderr)
-        return 130
+        return exit_codes.INTERRUPTED
     finally:
         flush()
 

@@ -6,6 +6,8 @@ import argparse
 import sys
 import warnings
 
+from .exit_codes import ALL_WELL, FAILED
+
 
 def corpus_build(arguments: argparse.Namespace) -> int:
     """Make a corpus, or go on with it, and print what it holds; 1 when it cannot be made or no file could be used."""
@@ -21,12 +23,12 @@ def corpus_build(arguments: argparse.Namespace) -> int:
         made, skipped = corpus.open(arguments.out), corpus.skipped(arguments.out)
     except DatasetError as error:
         print(f"eegemo: {error}", file=sys.stderr)
-        return 1
+        return FAILED
     print("\n".join([repr(made).strip("<>"), *(f"  {line}" for line in made.decisions)]))
     kept, n = len(made.recordings), len(made.recordings) + len(skipped)
     why = "; the lines that begin with `skipped` say why" if skipped else ""
     print(f"{n} file{'' if n == 1 else 's'}: {kept} kept, {len(skipped)} skipped{why}")
-    return 0
+    return ALL_WELL
 
 
 def say(line: str) -> None:
@@ -45,7 +47,7 @@ def corpus_check(arguments: argparse.Namespace) -> int:
 
     report = corpus.check(arguments.path)
     print(report.text())
-    return 0 if report.ok else 1
+    return ALL_WELL if report.ok else FAILED
 
 
 def corpus_list(arguments: argparse.Namespace) -> int:
@@ -57,8 +59,8 @@ def corpus_list(arguments: argparse.Namespace) -> int:
         print(corpus.open(arguments.path).table.to_string(index=False))
     except DatasetError as error:
         print(f"eegemo: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return FAILED
+    return ALL_WELL
 
 
 def some_frequencies(text: str) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import fill
 
+from .exit_codes import ALL_WELL, FAILED
 from .notebooks import ParameterError
 
 
@@ -19,7 +20,7 @@ def data_list(_arguments: argparse.Namespace) -> int:
         lines = (fill(f"{key}: {value}", 110, initial_indent="    ", subsequent_indent="      ")
                  for key, value in facts.items())
         print("\n".join([str(name), *lines]))
-    return 0
+    return ALL_WELL
 
 
 def data_check(arguments: argparse.Namespace) -> int:
@@ -36,9 +37,9 @@ def data_check(arguments: argparse.Namespace) -> int:
         report = datasets.check(*(words or [""]), name=name)
     except DatasetError as error:
         print(f"eegemo: {error}", file=sys.stderr)
-        return 1
+        return FAILED
     print(report.text())
-    return 0 if report.ok else 1
+    return ALL_WELL if report.ok else FAILED
 
 
 def data_simulate(arguments: argparse.Namespace) -> int:
@@ -62,13 +63,13 @@ def draw_planted(arguments: argparse.Namespace) -> int:
     if not isinstance(trials, Trials) or len(trials.info["ch_names"]) < 8:
         print(f"eegemo: no picture: it takes signals of eight electrodes or more, and {arguments.name} has none here",
               file=sys.stderr)
-        return 1
+        return FAILED
     plots.use_style()
     values = trials.table.get("valence")
     values = trials.table["label"].astype("category").cat.codes if values is None else values
     plots.plot_planted(trials, values).savefig(arguments.picture, metadata={"Software": None})
     print(arguments.picture)
-    return 0
+    return ALL_WELL
 
 
 def number(text: str) -> str | int | float:
@@ -96,9 +97,9 @@ def written(make: Callable[[], Sequence[Path]]) -> int:
         paths = make()
     except DatasetError as error:
         print(f"eegemo: {error}", file=sys.stderr)
-        return 1
+        return FAILED
     print("\n".join([*map(str, paths), f"{len(paths)} files"]))
-    return 0
+    return ALL_WELL
 
 
 def add_data(commands: argparse._SubParsersAction) -> None:

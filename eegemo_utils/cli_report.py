@@ -6,14 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
+from .exit_codes import ALL_WELL, FAILED
 
-def told(problems: list[str], remarks: list[str]) -> int:
+
+def print_doubts(problems: list[str], remarks: list[str]) -> int:
     """Print what is doubtful and what was damaged, one line each; 1 when anything was damaged."""
     for remark in remarks:
         print(f"eegemo: note: {remark}", file=sys.stderr)
     for problem in problems:
         print(f"eegemo: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+    return FAILED if problems else ALL_WELL
 
 
 def counts(table) -> str:
@@ -32,7 +34,7 @@ def collect_runs(arguments: argparse.Namespace) -> int:
     collection = collect(arguments.runs)
     files = write_tables(collection.table, arguments.out or Path(arguments.runs, "collected"))
     print("\n".join([counts(collection.table), *map(str, files)]))
-    return told(collection.problems, collection.remarks)
+    return print_doubts(collection.problems, collection.remarks)
 
 
 def report_runs(arguments: argparse.Namespace) -> int:
@@ -41,7 +43,7 @@ def report_runs(arguments: argparse.Namespace) -> int:
 
     site = build_site(arguments.runs, arguments.out or Path(arguments.runs, "site"))
     print(f"{counts(site.table)}\npages made: {site.n_written}, kept: {site.n_kept}; open {site.start}")
-    return told(site.problems, site.remarks)
+    return print_doubts(site.problems, site.remarks)
 
 
 def add_report(commands: argparse._SubParsersAction) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from . import exit_codes
 from .notebooks import ParameterError
 from .settings import PARAMETER_OPTION
 
@@ -42,8 +43,9 @@ def sweep(arguments: argparse.Namespace) -> int:
         print(f"eegemo: {line}" if line.startswith("failed") else line, file=sys.stderr)
     print(f"{lines[-1]}: {out}")
     if interrupted:
-        return 130
-    return int(any(outcome.status == "failed" for outcome in outcomes.values()))
+        return exit_codes.INTERRUPTED
+    failed = any(outcome.status == "failed" for outcome in outcomes.values())
+    return exit_codes.FAILED if failed else exit_codes.ALL_WELL
 
 
 def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path) -> bool:
@@ -133,7 +135,8 @@ def add_sweep(commands: argparse._SubParsersAction, seconds: Callable[[str], flo
     """Describe ``eegemo sweep``; ``seconds`` reads a time limit."""
     about = "Run every combination that a sweep file names, each in a folder of its own; what is done is skipped."
     parser = commands.add_parser("sweep", help="run many notebooks, here or on a cluster", description=about)
-    parser.add_argument("file", metavar="SWEEP.yaml", help="such as notebooks/sweeps/simulated.yaml")
+    named = "a file, or the name of one of the project's, such as simulated"
+    parser.add_argument("file", metavar="SWEEP.yaml", help=named)
     parser.add_argument("--out", metavar="FOLDER", help="for results; default runs/SWEEP")
     parser.add_argument("--dry-run", action="store_true", help="list the runs, and which are done, and run nothing")
     given = "set a parameter of all runs, also as NAME=VALUE; may be repeated"

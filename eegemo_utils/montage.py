@@ -5,6 +5,8 @@ name them in many ways; `standard_name` brings those to one spelling, and `make_
 their place on the head.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 from itertools import pairwise
 

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import mne
 import numpy as np
 import pandas as pd
-from scipy.signal import welch
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.features import band_contrast
 from eegemo_utils.simulate import planted_map
@@ -214,7 +214,8 @@ def plot_planted(trials: Trials, values, quality: str = "valence", hertz: tuple[
     where, sfreq = trials.info["ch_names"].index(info["ch_names"][best]), trials.info["sfreq"]
     above = np.asarray(values) > np.median(values)
     for side, colour, name in ((above, OKABE_ITO[1], "above"), (~above, OKABE_ITO[0], "below")):
-        spectra = [welch(trials.signals[i][where], sfreq, nperseg=int(2 * sfreq))[1] for i in np.flatnonzero(side)]
+        spectra = [scipy.signal.welch(trials.signals[i][where], sfreq, nperseg=int(2 * sfreq))[1]
+                   for i in np.flatnonzero(side)]
         hz = np.fft.rfftfreq(int(2 * sfreq), 1 / sfreq)
         shown = (hz >= 2) & (hz <= 45)
         axes[1].semilogy(hz[shown], np.median(spectra, axis=0)[shown], color=colour, label=f"{quality} {name} median")

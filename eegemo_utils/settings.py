@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
+from .notebooks.cells import NotebookError, did_you_mean, notebooks_folder
 from .notebooks.parameters import ParameterError
 
 # How -p NAME VALUE is read, in every command that takes a notebook's parameters.
@@ -96,14 +97,88 @@ def why_not_yaml(error: Exception) -> str:
     return f"{said}\n{snippet}" if snippet else said
 
 
-def read_settings(path: str | Path) -> dict[str, object]:
+def find_file(name: str | Path, what: str, *, notebooks: Sequence[str] = (), beside: Sequence[Path] = ()) -> Path:
+    """Return the file that a name on a command line or in a sweep means.
+
+    It is looked for from the working folder, then from the folders ``beside``, then among the project's own, where
+    ``muse``, ``gru/muse`` and ``notebooks/settings/gru/muse.yaml`` all mean the settings file of the notebook gru.
+
+    Parameters
+    ----------
+    name : str or pathlib.Path
+        A path, or the name of one of the project's files, with or without ``.yaml``.
+    what : str
+        "settings file", "sweep file" or "cluster file".
+    notebooks : sequence of str, optional
+        The notebooks whose settings a name alone may mean; by default those of all.
+    beside : sequence of pathlib.Path, optional
+        Folders to look in after the working folder.
+
+    Raises
+    ------
+    ParameterError
+        When there is no such file, or a name alone means several.
+    """
+    given = Path(name)
+    paths = [folder / spelled for folder in (Path(), *beside) for spelled in spellings(given)]
+    if found := next((path for path in paths if path.is_file()), None):
+        return found
+    if given.exists():
+        return given  # no file: reading it tells the system's reason
+    own = own_files(what, notebooks)
+    found = [path for names, path in own.items() if spellings(given)[-1].as_posix() in names]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(f"{path.parent.name}/{path.stem}" for path in found)
+        raise ParameterError(f"{given} may mean several of the project's {what}s: {several}. Name one of them.")
+    known = sorted({names[0].removesuffix(".yaml") for names in own})
+    there = f" The project's own: {', '.join(known)}." if known else ""
+    looked = ", ".join(str(path.absolute()) for path in dict.fromkeys(paths))
+    guess = did_you_mean(given.stem, known)
+    raise ParameterError(f"There is no {what} {given}; looked for {looked}.{guess}{there}")
+
+
+def spellings(given: Path) -> list[Path]:
+    """Return a path as it is given, and with ``.yaml`` where it has no ending."""
+    return [given] if given.suffix else [given, given.with_name(f"{given.name}.yaml")]
+
+
+def own_files(what: str, notebooks: Sequence[str]) -> dict[tuple[str, ...], Path]:
+    """Return the project's own files of one kind by the names they go by, the shortest first."""
+    try:
+        folder = notebooks_folder()
+    except NotebookError:
+        return {}
+    if what == "settings file":
+        paths = [path for path in sorted(folder.glob("settings/*/*.yaml"))
+                 if not notebooks or path.parent.name in notebooks]
+    else:
+        paths = [path for path in sorted(folder.glob("sweeps/*.yaml"))
+                 if (path.stem == "cluster") == (what == "cluster file")]
+    found = {}
+    for path in paths:
+        parts = ("notebooks", *path.relative_to(folder).parts)
+        found[tuple("/".join(parts[start:]) for start in reversed(range(len(parts))))] = path
+    return found
+
+
+def read_settings(name: str | Path, notebooks: Sequence[str] = ()) -> dict[str, object]:
     """Return the parameters that a settings file holds.
+
+    Parameters
+    ----------
+    name : str or pathlib.Path
+        The file, or the name of one of the project's: see `find_file`.
+    notebooks : sequence of str, optional
+        The notebooks whose settings a name alone may mean.
 
     Raises
     ------
     ParameterError
         When there is no such file, it is no YAML, or it is not one ``name: value`` a line, each name once.
     """
+    path = find_file(name, "settings file", notebooks=notebooks)
     settings = read_yaml(path, "settings file")
     if not isinstance(settings, dict):
         raise ParameterError(f"The settings file {path} holds no parameters; write `name: value` lines.")

@@ -4,6 +4,8 @@ Every split is made from columns of the table, never from row positions. `Datase
 for data that is not as it must be; `Report` says what a folder holds.
 """
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
@@ -12,8 +14,10 @@ import mne
 import numpy as np
 import pandas as pd
 
+from eegemo_utils.montage import make_info
 from eegemo_utils.units import POSSIBLE_UV, likely_unit
 
+UNITS = {"uV": 1.0, "mV": 1e3, "V": 1e6}  # microvolt in each
 KEYS = ["subject", "session", "trial"]
 # Scalp EEG has a standard deviation of about 5-100 microvolt; electrodes that are off reach a few thousand.
 SMALLEST_UV, LARGEST_UV = 1e-2, 1e5
@@ -76,6 +80,30 @@ def _rows(n_rows: int, mask) -> np.ndarray:
     return np.arange(n_rows)[mask if mask.size else mask.astype(int)]  # an empty list has a dtype of float
 
 
+def _own_table(n_trials: int, y, columns: dict, metadata: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the table of trials made from arrays: keys, label, then what the user keeps."""
+    if metadata is not None and len(metadata) != n_trials:
+        raise DatasetError(f"one row of metadata per trial: found {n_trials} trials and {len(metadata)} rows")
+    known = pd.DataFrame(index=range(n_trials)) if metadata is None else metadata.reset_index(drop=True)
+    table = pd.DataFrame(index=range(n_trials))
+    for name, value in columns.items():
+        one = value is None or isinstance(value, str) or np.ndim(value) == 0
+        if one and name in known:  # a default does not replace what the metadata say
+            table[name] = known[name]
+        elif value is not None:
+            values = [value] * n_trials if one else list(value)
+            if len(values) != n_trials:
+                raise DatasetError(f"{name}: one value per trial, or one for all: found {len(values)} for {n_trials}")
+            table[name] = values
+    table["subject"] = table["subject"].astype(str)
+    if "trial" not in table:
+        table["trial"] = table.groupby(["subject", "session"], sort=False).cumcount() + 1
+    table["label"] = pd.Series(list(y), table.index)
+    if table["label"].isna().any():
+        raise DatasetError(f"trial {int(table['label'].isna().to_numpy().argmax()) + 1} has no label")
+    return table.join(known[[name for name in known if name not in table]])
+
+
 @dataclass(repr=False)
 class Trials:
     """Recordings of any length, with one table row each.
@@ -119,6 +147,117 @@ class Trials:
         for row, signal in enumerate(self.signals):
             self._check_signal(row, signal, eeg, checked)
 
+    @classmethod
+    def from_arrays(cls, X, y, ch_names, sfreq: float, *, subject="subject 1", session=1, trial=None, clip=None,
+                    metadata: pd.DataFrame | None = None, unit: str = "uV",
+                    description: str = "own recordings") -> Trials:
+        """Make trials of arrays; X, y and metadata of MOABB go in as they are, with ``unit="V"``.
+
+        Parameters
+        ----------
+        X : array (n_trials, n_chans, n_samples), or list of arrays (n_chans, n_samples)
+        y : sequence, one label per trial
+        ch_names : list of str
+            In the order of the channels; what the 10-05 system does not have is kept as no electrode.
+        sfreq : float
+            Samples a second.
+        subject, session, trial, clip : value for all, or sequence with one per trial
+            They win over columns of `metadata`. Trials are numbered from 1 in each session where they are not given.
+        metadata : DataFrame, optional
+            One row per trial, kept in the table; its columns subject, session, trial and clip are used.
+        unit : {"uV", "mV", "V"}
+            Of X.
+        description : str
+
+        Raises
+        ------
+        DatasetError
+            When lengths, shapes, names, labels or the unit do not fit.
+        """
+        signals = list(X)
+        if unit not in UNITS:
+            raise DatasetError(f"unit {unit!r} is not one of {', '.join(UNITS)}")
+        if len(signals) != len(y):
+            raise DatasetError(f"one label per trial: found {len(signals)} trials and {len(y)} labels")
+        columns = {"subject": subject, "session": session, "trial": trial, "clip": clip}
+        table = _own_table(len(signals), y, columns, metadata)
+        return cls([np.asarray(signal, dtype=float) * UNITS[unit] for signal in signals], make_info(ch_names, sfreq),
+                   table, description=description)
+
+    @classmethod
+    def from_epochs(cls, epochs: mne.BaseEpochs, label: str | None = None, *, subject="subject 1", session=1,
+                    clip=None, description: str = "own recordings") -> Trials:
+        """Make trials of MNE's epochs.
+
+        Parameters
+        ----------
+        epochs : mne.Epochs
+            EEG channels are taken; samples before time 0 become the trial's baseline (column baseline_seconds).
+        label : str, optional
+            Column of ``epochs.metadata``; without it, the names of the events.
+        subject, session, clip : str or sequence
+            A column of ``epochs.metadata`` by its name, a value for all, or one value per epoch.
+        description : str
+
+        Raises
+        ------
+        DatasetError
+            When there is no such column, or as in `from_arrays`.
+        """
+        picked = epochs.copy().load_data().pick("eeg")
+        known = picked.metadata
+        metadata = None if known is None else known.reset_index(drop=True)
+        if label is None:
+            names = {number: name for name, number in picked.event_id.items()}
+            y = [names[number] for number in picked.events[:, 2]]
+        elif metadata is None or label not in metadata:
+            there = "none" if metadata is None else ", ".join(metadata)
+            raise DatasetError(f"the epochs' metadata have no column {label!r}; there are: {there}")
+        else:
+            y = metadata[label]
+        given = {"subject": subject, "session": session, "clip": clip}
+        for name, value in given.items():
+            if metadata is not None and isinstance(value, str) and value in metadata:
+                given[name] = metadata[value]
+        trials = cls.from_arrays(picked.get_data(), y, picked.ch_names, picked.info["sfreq"], metadata=metadata,
+                                 unit="V", description=description, **given)
+        if picked.tmin < 0:
+            trials.table["baseline_seconds"] = round(-picked.tmin * picked.info["sfreq"]) / picked.info["sfreq"]
+        return trials
+
+    @classmethod
+    def from_raws(cls, raws, table: pd.DataFrame, *, description: str = "own recordings") -> Trials:
+        """Make trials of MNE's recordings, one each.
+
+        Parameters
+        ----------
+        raws : list of mne.io.Raw
+            With the same EEG channels, in any order, and the same rate; only EEG channels are taken.
+        table : DataFrame
+            One row per recording: label and subject, and session, trial, clip and what else is to be kept.
+
+        Raises
+        ------
+        DatasetError
+            When channels or rates differ, a column is missing, or as in `from_arrays`.
+        """
+        if len(raws) != len(table) or not len(raws) or not {"label", "subject"} <= set(table):
+            raise DatasetError(f"one row with label and subject per recording: found {len(raws)} recordings and "
+                               f"{len(table)} rows with {', '.join(table)}")
+        picked = [raw.copy().pick("eeg") for raw in raws]
+        names, rate = picked[0].ch_names, picked[0].info["sfreq"]
+        for number, raw in enumerate(picked):
+            if set(raw.ch_names) != set(names) or raw.info["sfreq"] != rate:
+                other = ", ".join(sorted(set(raw.ch_names) ^ set(names))) or "none"
+                raise DatasetError(f"recording {number}: expected the {len(names)} channels of recording 0 at {rate:g} "
+                                   f"Hz, found {raw.info['sfreq']:g} Hz and these other channels: {other}. Pick common "
+                                   "channels, and resample, before")
+        signals = [raw.get_data(picks=names) for raw in picked]
+        rows = table.reset_index(drop=True)
+        session = rows["session"] if "session" in rows else 1
+        return cls.from_arrays(signals, rows["label"], names, rate, subject=rows["subject"], session=session,
+                               metadata=rows, unit="V", description=description)
+
     def _check_table(self) -> None:
         if len(self.table) != len(self.signals):
             raise DatasetError(f"{len(self.signals)} signals, but a table of {len(self.table)} rows: "
@@ -158,7 +297,7 @@ class Trials:
         """Trial i as an MNE recording (volts), for everything MNE can plot or filter."""
         return mne.io.RawArray(self.signals[i].astype(np.float64) * 1e-6, self.info.copy(), verbose="error")
 
-    def select(self, mask) -> "Trials":
+    def select(self, mask) -> Trials:
         """Trials of a boolean mask, or of row numbers, over the table."""
         rows = _rows(len(self), mask)
         times = None if self.times is None else [self.times[row] for row in rows]
@@ -249,7 +388,7 @@ class Windows:
         digest.update(np.ascontiguousarray(self.X))
         return digest.hexdigest()[:12]
 
-    def select(self, mask) -> "Windows":
+    def select(self, mask) -> Windows:
         """Windows of a boolean mask, or of row numbers, over the table."""
         rows = _rows(len(self), mask)
         return replace(self, X=self.X[rows], table=self.table.iloc[rows])

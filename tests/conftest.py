@@ -45,6 +45,15 @@ def one_thread() -> Generator[None, None, None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints after every epoch, however short."""
+    from eegemo_utils.training import loop
+
+    monkeypatch.setattr(loop, "SHARE", float("inf"))
+    monkeypatch.setattr(loop, "FIRST", 0.0)
+
+
 @pytest.fixture(scope="session")
 def labram() -> ModuleType:
     """Definitions of notebooks/labram.ipynb, on one thread, as its small networks run fastest."""

@@ -1,19 +1,23 @@
 """The command `eegemo`: what it takes, what it says, how it ends."""
 
+import errno
 import json
+import re
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from eegemo_utils import cli, runs
+import eegemo_utils
+from eegemo_utils import cli, exit_codes, runs
 from eegemo_utils.runs import RunError, RunResult
 
 CELLS = (
     ("epochs: int = 3  # how many\nrate: float = 0.1\ndevice: str = 'cpu'", "parameters"),
-    'LIMITS = {"epochs": (1, 50), "rate": (0.0, 1), "device": ["cpu", "cuda"]}',
+    'LIMITS = {"epochs": (1, 50), "rate": (0.0, 1), "device": ["auto", "cpu", "cuda"]}',
 )
 
 
@@ -50,10 +54,10 @@ def settings(papers, text):
 
 def test_parameters_of_the_command_line_win(papers, calls):
     file = settings(papers, "epochs: 4\nrate: 1e-3\ndevice: cpu\n")
-    words = ["run", "gru", "-f", file, "-p", "epochs", "7", "--device", "cuda", "--time-limit", "60"]
+    words = ["run", "gru", "-f", file, "-p", "epochs", "7", "--device", "auto", "--time-limit", "60"]
     assert cli.main(words) == 0
     assert calls.calls == [
-        ("gru", {"epochs": "7", "rate": "1e-3", "device": "cuda"}, "runs/gru-article", 60.0)
+        ("gru", {"epochs": "7", "rate": "1e-3", "device": "auto"}, "runs/gru-article", 60.0)
     ]
 
 
@@ -84,14 +88,15 @@ def test_where_results_go(calls):
     ("words", "message"),
     [
         (["gro"], "There is no notebook 'gro'. Did you mean 'gru'?"),
+        (["gru", "epochs=3"], "'epochs=3' is no notebook. To set a parameter write -p before it: -p epochs 3"),
         (["gru", "-p", "epoch", "3"], "There is no parameter 'epoch'. Did you mean 'epochs'?"),
         (["gru", "-p", "epochs", "many"], "'epochs' is 'many', but it takes a whole number from 1 to 50"),
         (["gru", "-p", "EPOCHS=3"], "There is no parameter 'EPOCHS'. Did you mean 'epochs'?"),
-        (["notebooks/gru"], "There is no notebook 'notebooks/gru'. Did you mean 'gru'?"),
+        (["notebooks/gro"], "There is no notebook 'notebooks/gro'. Did you mean 'gru'?"),
         (["gru", "--parameters", "-p", "epoch", "3"], "There is no parameter 'epoch'"),
         (["gru", "-f", "twice.yaml"], "'epochs' is set twice"),
-        (["gru", "-f", "nothing.yaml"], "nothing.yaml cannot be read: No such file"),
-        (["gru", "--device", "tpu"], "'device' is 'tpu', but it takes one of 'cpu', 'cuda'"),
+        (["gru", "-f", "nothing.yaml"], "There is no settings file nothing.yaml; looked for "),
+        (["gru", "--device", "tpu"], "'device' is 'tpu', but it takes one of 'auto', 'cpu', 'cuda'"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_runs(papers, calls, capsys, words, message):
@@ -157,6 +162,40 @@ def test_recordings_that_are_not_there_are_told_before_anything_runs(papers, not
     assert cli.main(["run", "gmss", "-p", "dataset", "deap", "-p", "data_root", "nowhere"]) == 0
 
 
+def test_a_folder_of_data_without_the_datasets_name(papers, notebook, calls, capsys):
+    parameters = "dataset: str = 'simulated'\ndata_root: str = ''"
+    notebook((parameters, "parameters"), 'LIMITS = {"dataset": ["simulated", "deap"], "data_root": str}',
+             name="gmss", folder=papers / "notebooks")
+    assert cli.main(["run", "gmss", "-p", "data_root", "."]) == 2
+    said = capsys.readouterr().err
+    assert "data_root '.' says where a dataset lies, but not which one" in said and "-p dataset NAME" in said
+    assert cli.main(["run", "gmss", "-p", "data_root", ""]) == 0
+    assert cli.main(["run", "gmss", "-p", "data_root", ".", "-p", "dataset", "simulated"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"device": "cuda"}, "device 'cuda' was asked for, but PyTorch .* sees no CUDA device"),
+        ({"device": "cpu", "precision": "fp16"}, "precision 'fp16' needs CUDA, found cpu"),
+        ({"precision": "fp16"}, "precision 'fp16' needs CUDA, found cpu"),
+        ({"device": "cpu", "precision": "float64"}, ""),
+        ({"precision": "bf16"}, ""),
+    ],
+)
+def test_a_device_or_precision_that_is_not_to_be_had(papers, notebook, calls, capsys, monkeypatch, given, said):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    precisions = ["auto", "float64", "float32", "bf16", "fp16"]
+    limits = f'LIMITS = {{"device": ["auto", "cpu", "cuda"], "precision": {precisions}}}'
+    notebook(("device: str = 'auto'\nprecision: str = 'auto'", "parameters"), limits, name="gmss",
+             folder=papers / "notebooks")
+    words = [word for pair in given.items() for word in ("-p", *pair)]
+    assert cli.main(["run", "gmss", *words]) == (2 if said else 0)
+    error = capsys.readouterr().err
+    assert re.match(f"eegemo: gmss: {said}", error) and error.count("\n") == 1 if said else error == ""
+    assert len(calls.calls) == (not said)
+
+
 def test_weights_that_are_not_there_are_told_before_anything_runs(papers, notebook, calls, capsys):
     notebook(("class_weights: bool = True\nown_weights: str = ''", "parameters"),
              'LIMITS = {"class_weights": bool, "own_weights": str}', name="gmss", folder=papers / "notebooks")
@@ -185,6 +224,41 @@ def test_help_names_the_notebooks(papers, capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main(["run", "--help"])
     assert "gru, tnas" in capsys.readouterr().out
+
+
+def test_help_and_readme_hold_the_one_table_of_exit_codes(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    told = capsys.readouterr().out
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for code, meaning in exit_codes.MEANINGS.items():
+        assert f"{code}  {meaning}" in told
+        assert f"| {code} | {meaning} |" in readme
+    assert "pretrain LaBraM on a corpus" in told
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"eegemo {eegemo_utils.__version__}\n"
+
+
+def test_pretraining_is_a_command_too(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["pretrain", "tokenizer"])
+    assert "usage: eegemo pretrain" in capsys.readouterr().err
+    assert cli.main(["pretrain", "tokenizer", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
+    assert "none" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_written_is_named(papers, calls, monkeypatch, capsys):
+    def refuse(*_words, **_how):
+        raise PermissionError(errno.EACCES, "Permission denied", "pictures")
+
+    monkeypatch.setattr(runs, "publish_figures", refuse)
+    assert cli.main(["run", "gru", "--figures", "pictures"]) == 2
+    assert capsys.readouterr().err == ("eegemo: pictures: cannot be read or written (Permission denied). Give another "
+                                       "folder, or give yourself the right to it.\n")
 
 
 def test_help_comes_without_notebooks(monkeypatch, tmp_path, capsys):

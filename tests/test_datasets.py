@@ -12,7 +12,7 @@ SMALL = {
     "mped": {"n_subjects": 1}, "faced": {"n_subjects": 1}, "eegmat": {"n_subjects": 1},
     "tuab": {"n_subjects": 4, "n_seconds": 10}, "tuev": {"n_subjects": 2}, "mobi": {"n_subjects": 1},
     "muse": {"n_subjects": 1}, "emotions": {"n_subjects": 1},
-    "eeg_folder": {"n_subjects": 1},
+    "own": {"n_subjects": 2}, "eeg_folder": {"n_subjects": 1},
 }
 
 
@@ -97,6 +97,7 @@ def snapshot(folder):
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_simulation_is_kept_where_it_lies_and_never_replaced_by_another(tmp_path, name):
     folder = tmp_path / "made"

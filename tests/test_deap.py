@@ -79,7 +79,7 @@ def test_simulated_people_come_back(tmp_path, cohort, form):
     for mine, theirs in zip(back.signals, cohort.signals):
         np.testing.assert_array_equal(mine, theirs)  # float64 holds float32
     report = deap.check(root)
-    assert report.ok and "s01" not in "".join(report.missing) and "no files of s03" in report.missing[0]
+    assert report.ok and "s01" not in "".join(report.missing) and "no recording of s03" in report.missing[0]
 
 
 @pytest.mark.parametrize("form", ["dat", "mat"])

@@ -223,6 +223,13 @@ def test_relative_paths_start_from_eegemo_data_then_from_here(tmp_path, monkeypa
     assert datasets.resolve_root(tmp_path / "here") == tmp_path / "here"
     with pytest.raises(DatasetError, match="none: no such file or folder; .*data/none, .*here/none"):
         datasets.resolve_root("none")
+    assert datasets.resolve_root(".").absolute() == datasets.resolve_root("./").absolute() == tmp_path / "here"
+    assert datasets.resolve_root("./both").absolute() == tmp_path / "here" / "both"
+    assert datasets.resolve_root("../here").resolve() == tmp_path / "here"
+    monkeypatch.delenv("EEGEMO_DATA")
+    assert str(datasets.check(".", name="deap").path) == "."
+    with pytest.raises(DatasetError, match="looked for [^,]*here/none[.]$"):
+        datasets.resolve_root("./none")
 
 
 def test_unknown_names_and_unset_folder_are_said(monkeypatch):

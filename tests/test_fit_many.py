@@ -155,6 +155,7 @@ def test_dropout_differs_between_models():
     assert totals[0].epochs[0]["loss"] != totals[1].epochs[0]["loss"]
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_resume_is_exact(problem, tmp_path):
     X, y, trains, vals = problem
     settings = dict(epochs=9, patience=3, batch_size=16, learning_rate=0.05)

@@ -32,6 +32,7 @@ def test_eight_real_recordings(tmp_path):
     assert (tmp_path / "figures" / "gru_leak_ladder.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_newer_generator_and_official_recipe(tmp_path):
     given = SHORT | {"n_columns": 988, "recipe": "official", "protocol": "by_subject", "models_at_once": 1}
     metrics = run_notebook("gru", given, out=tmp_path, progress=quiet).metrics
@@ -54,6 +55,7 @@ def whole(table, tmp_path_factory) -> dict:
     return run_notebook("gru", table, out=tmp_path_factory.mktemp("whole"), progress=quiet).metrics
 
 
+@pytest.mark.slow
 def test_table_in_the_layout_of_emotions_csv(whole):
     assert whole["n_chains"] == 18 and whole["n_features"] == 2548
     assert whole["accuracy_by_subject"] is None, "the table names no people"
@@ -66,6 +68,7 @@ def start(given: dict, out: Path) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_training_goes_on(table, whole, tmp_path):
     run = start(table, tmp_path)
     while run.poll() is None and not list(tmp_path.glob("checkpoints/ladder_*.pt")):

@@ -160,7 +160,7 @@ def test_a_table_of_features_is_told_from_a_recording(tmp_path):
 
 def missing_with(tmp_path, *names):
     for seed, name in enumerate(names):
-        save(tmp_path / f"{name}.csv", lines_of(seed=seed))
+        save(tmp_path / f"{name}.csv", lines_of(1100, seed=seed))
     report = muse.check(tmp_path)
     assert report.ok
     return report
@@ -168,10 +168,16 @@ def missing_with(tmp_path, *names):
 
 def test_one_recording_lacks_nearly_everything(tmp_path):
     report = missing_with(tmp_path, "ann-calm-1")
-    assert "1 recording of 1 person, 2 s: 1 calm" in report.found[1]
+    assert "1 recording of 1 person, 4 s: 1 calm" in report.found[1]
     assert [line.split(":")[0] for line in report.missing] == [
         "only one label, calm", "1 recording with label calm", "only one person, ann"]
     assert "recordings left out needs three" in report.missing[1]
+
+
+def test_a_recording_of_a_second_and_a_half_is_too_short(tmp_path):
+    save(tmp_path / "bob-calm-1.csv", lines_of(410, seed=9))
+    report = missing_with(tmp_path, "ann-calm-1")
+    assert report.missing[0] == "too short: bob-calm-1 (1.6 s): record 4 s or more without a gap"
 
 
 def test_people_and_recordings_that_cannot_be_left_out_are_said(tmp_path):

@@ -7,12 +7,14 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 
 from eegemo_utils import notebooks as nb
@@ -169,6 +171,29 @@ def test_an_unknown_or_missing_parameter_is_named():
     nb.check_parameters(VALUES | {"other": 1}, LIMITS)
 
 
+STRANGERS = ("# Parameters\nepochs = (", "# Parameters\nx = 1\nprint(x)", "y = 1\n# Parameters\nx = 1")
+
+
+@pytest.mark.parametrize("cell", STRANGERS)
+def test_cells_that_are_not_papermills_are_not_looked_at(cell):
+    nb.check_parameters(VALUES | {"In": ["", cell]}, LIMITS)
+    with pytest.raises(nb.ParameterError, match="no parameter 'x'"):
+        nb.check_parameters(VALUES | {"In": ["", "# Parameters\nepochs = 3\nx = 1\n", cell]}, LIMITS)
+
+
+def test_seconds_are_those_of_the_run(monkeypatch):
+    now = time.time()
+    monkeypatch.delenv("EEGEMO_OUT", raising=False)
+    nb.check_parameters(VALUES, LIMITS)
+    assert nb.provenance()["seconds"] < 30  # and not since this process started
+    monkeypatch.setattr(time, "time", lambda: now + 100)
+    assert 95 < nb.provenance()["seconds"] < 105
+    monkeypatch.setenv("EEGEMO_OUT", "out")
+    nb.check_parameters(VALUES, LIMITS)
+    since_start = now + 100 - psutil.Process().create_time()
+    assert abs(nb.provenance()["seconds"] - since_start) < 1
+
+
 def test_parameters_are_read_with_their_comments(notebook):
     cell = 'epochs: int = 3  # how many; the paper: 50\nrate: float = -1e-3\nmode = "a # b"  # text'
     path = notebook((cell, "parameters"), "LIMITS = {}")
@@ -275,3 +300,31 @@ def verdicts(tmp_path_factory) -> dict[str, str]:
 def test_nbval_sees_what_changed(verdicts, change):
     failing = CHANGES[change][2]
     assert (failing in verdicts[change]) if failing else verdicts[change] == ""
+
+
+@pytest.fixture
+def project(notebook, tmp_path, monkeypatch):
+    """A project with one notebook, seen from another folder."""
+    notebook("DEPTH = 1", name="gru", folder=tmp_path / "project")
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("EEGEMO_NOTEBOOKS", str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path / "mine")
+    return tmp_path / "project"
+
+
+def test_a_notebook_of_the_working_folder_wins_and_is_said_to_once(project, notebook, tmp_path, caplog):
+    assert nb.notebook_path("gru") == project / "gru.ipynb" and not caplog.messages
+    own = notebook("DEPTH = 2", name="gru", folder=tmp_path / "mine")
+    assert nb.load_constant("gru", "DEPTH") == nb.load_constant("gru", "DEPTH") == 2
+    assert caplog.messages == [f"eegemo: note: gru is {own}, not the project's notebook {project / 'gru.ipynb'}"]
+
+
+def test_in_the_projects_own_folder_nothing_is_said(project, monkeypatch, caplog):
+    monkeypatch.chdir(project)
+    assert nb.load_constant("gru", "DEPTH") == 1 and not caplog.messages
+
+
+def test_a_path_from_another_folder_is_told_its_name(project, tmp_path):
+    looked = tmp_path / "mine" / "notebooks" / "gru.ipynb"
+    with pytest.raises(nb.NotebookError, match=f"looked for {looked}.*called by its name alone: gru"):
+        nb.notebook_path("notebooks/gru.ipynb")

@@ -144,6 +144,7 @@ def test_corpus_and_notebook_have_the_same_table_of_channels():
 
 # ---- two processes ----
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(two, alone):
     for stage, made in zip(("tokenizer", "masked"), alone):
         curve = pd.read_csv(two / stage / "history.csv")

@@ -182,6 +182,7 @@ def ends_of(processes):
     return [one.returncode for one in processes], told
 
 
+@pytest.mark.slow
 def test_two_processes_end_together(place, tmp_path):
     with filelock.FileLock(tmp_path / ".lock"):
         codes, told = ends_of(start_two(words_of(place, tmp_path), free_port()))

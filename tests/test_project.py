@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-import eegemo_utils
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"torch": "pytorch-cpu", "torch-geometric": "pytorch_geometric", "playwright": "playwright-python"}
@@ -50,20 +50,51 @@ def test_each_line_of_environment_yml_says_who_needs_it():
     assert [line for line in packages[1:] if not re.search(r"  # [\w`]", line) and line != "  - pip:"] == []
 
 
-def test_every_dependency_has_a_tested_version_within_its_range():
-    from packaging.requirements import Requirement
+SYSTEMS = {"linux": ("Linux", "posix"), "darwin": ("Darwin", "posix"), "win32": ("Windows", "nt")}
 
+
+def locked(python: str, system: str) -> dict[str, str]:
+    """The versions that constraints.txt holds for a Python and a system; each name once."""
+    platform, os_name = SYSTEMS[system]
+    here = {"python_version": python, "python_full_version": f"{python}.9", "sys_platform": system,
+            "platform_system": platform, "os_name": os_name, "platform_machine": "x86_64"}
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
-    project = pyproject()
+    pins = [Requirement(line) for line in lines if not line.lstrip().startswith("#")]
+    found = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(here)]
+    assert all(re.fullmatch(r"==[0-9][0-9a-z.]*", str(pin.specifier)) and not pin.url for pin in pins)  # no "+cpu"
+    assert len(found) == len({pin.name for pin in found})
+    return {pin.name: str(pin.specifier)[2:] for pin in found}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_dependency_has_one_version_within_its_range(python, system):
+    project, pins = pyproject(), locked(python, system)
+    assert SpecifierSet(project["requires-python"]).contains(f"{python}.9")
+    assert f"Programming Language :: Python :: {python}" in project["classifiers"]
     for text in project["dependencies"] + sum(project["optional-dependencies"].values(), []):
         requirement = Requirement(text)
         assert requirement.specifier.contains(pins[requirement.name.lower()]), text
+    assert pins["torch"] == "2.13.0"  # the stored outputs are this one's
+
+
+def test_no_file_names_an_index_of_packages():
+    texts = [ROOT / name for name in ("constraints.txt", "pyproject.toml", "environment.yml", "Makefile")]
+    assert not [path for path in [*texts, *ROOT.glob(".github/workflows/*")] if "://" in path.read_text()]
+
+
+def test_an_install_without_extras_brings_no_test_tools():
+    project = pyproject()
+    tools = {Requirement(text).name for text in project["optional-dependencies"]["test"]}
+    assert not tools & {Requirement(text).name for text in project["dependencies"]}
+    assert {"pytest", "nbval", "ruff"} <= tools
 
 
 def test_the_citation_names_the_software_and_five_papers():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == eegemo_utils.__version__
+    released = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)[1]
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools_scm"]
+    assert citation["version"] == released == build["fallback_version"]
     assert citation["license"] == pyproject()["license"]
     assert len(citation["references"]) == 5
     for paper in citation["references"]:
@@ -111,4 +142,26 @@ def test_no_file_names_a_place_of_one_machine():
 
 def test_the_command_line_answers_before_anything_heavy_is_imported():
     code = "import sys, eegemo_utils.cli; sys.exit(bool({'torch', 'mne', 'papermill'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+LATE = ("scipy.signal", "scipy.stats", "sklearn.metrics", "mne.io", "torch", "matplotlib")  # each takes half a second
+
+
+@pytest.mark.parametrize(("imports", "allowed"), [
+    ("from eegemo_utils import datasets, features, montage, splits, evaluation, reported, cache", ()),
+    ("from eegemo_utils import plots", ("matplotlib",)),
+    ("from eegemo_utils import corpus", ()),
+    ("from eegemo_utils import training", ("torch",)),
+    ("import eegemo_utils.sweep.control", ("papermill",)),
+])
+def test_a_module_does_not_load_what_one_function_uses(imports, allowed):
+    names = {*LATE, "papermill", "nbformat", "rfc3987_syntax"} - set(allowed)
+    code = f"import sys\n{imports}\nprint(*sorted({names!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "\n"
+
+
+def test_running_a_notebook_loads_no_grammar_of_web_addresses():
+    code = "import sys; from eegemo_utils.runs import run_notebook; sys.exit('rfc3987_syntax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

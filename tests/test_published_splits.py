@@ -111,6 +111,7 @@ def test_validation_is_whole_training_trials(seed, make):
         assert 0.1 < len(other.val) / len(one.train) < 0.5 and set(seed.loc[other.val, "label"]) == {-1, 0, 1}
 
 
+@pytest.mark.slow
 def test_splits_follow_the_columns_not_the_positions(seed):
     order = np.random.default_rng(5).permutation(len(seed))
     moved = seed.iloc[order].reset_index(drop=True)
@@ -164,6 +165,7 @@ def test_seed_v_seconds_are_cbramod_s():
 
 # ---- people ----
 
+@pytest.mark.slow
 def test_seed_leave_one_subject_out():
     table = clips_of(range(1, 16), [1, 2, 3], [SEED] * 3, [SEED_LABELS] * 3)
     assert len(table) == 152730
@@ -190,6 +192,7 @@ def test_faced_cbramod(faced):
     assert set(faced.loc[made.val, "subject"]) == {f"sub{person:03d}" for person in range(80, 100)}
 
 
+@pytest.mark.slow
 def test_faced_official_folds():
     table = table_of([(f"sub{person:03d}", 1, clip + 1, FACED[clip], 30) for person in range(123)
                       for clip in range(28)])
@@ -281,6 +284,7 @@ def test_official_evaluation_and_validation_by_people():
         splits.official_evaluation(leak)
 
 
+@pytest.mark.slow
 def test_validation_people_are_the_same_in_every_process():
     code = ("import sys; sys.path.insert(0, 'tests'); from test_published_splits import corpus; "
             "from eegemo_utils import splits; t = corpus(); "

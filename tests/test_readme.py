@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_example_of_a_leak(tmp_path):
     start = README.index("    from eegemo_utils import datasets, features, splits")
     block = re.match(r"(?:(?: {4}.*)?\n)+", README[start:])[0]

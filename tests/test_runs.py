@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import nbformat
+import papermill
 import psutil
 import pytest
 from matplotlib.figure import Figure
 
-from eegemo_utils.notebooks import ParameterError
+from eegemo_utils.notebooks import NotebookError, ParameterError
 from eegemo_utils.runs import RunError, RunResult, engine, publish_figures, refresh, results_table, run_notebook
 from eegemo_utils.runs import folders as folders_module
 
@@ -107,6 +108,41 @@ def test_a_raising_cell(tiny, tmp_path, quiet):
     assert "no such luck" in (out / "tiny.failed.ipynb").read_text()
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import numpy\nnumpy.ones(2**50)", "Unable to allocate .*float64. Memory has run out. Lower"),
+        ("class OutOfMemoryError(RuntimeError): pass\nraise OutOfMemoryError('CUDA out of memory. Tried\\nto')",
+         "OutOfMemoryError: CUDA out of memory. Tried to. The GPU's memory has run out. Lower"),
+    ],
+)
+def test_memory_that_has_run_out_says_what_to_lower(notebook, tmp_path, quiet, line, said):
+    parameters = "epochs: int = 3\nfine_batch_size: int = 64\nmodels_at_once: int = 8\nprecision: str = 'auto'"
+    limits = 'LIMITS = {"epochs": (1, 5), "fine_batch_size": (1, 64), "models_at_once": (1, 8), "precision": str}'
+    path = notebook((parameters, "parameters"), limits, line)
+    lower = r" models_at_once \(now 2\) or fine_batch_size \(now 64\) or, on CUDA, give precision bf16; close other"
+    with pytest.raises(RunError, match=said + lower) as caught:
+        run_notebook(path, {"models_at_once": 2}, out=tmp_path / "out", progress=quiet)
+    assert caught.value.status == "failed" and "\n" not in str(caught.value)
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_a_kernel_starts(tiny, tmp_path, quiet, monkeypatch):
+    def refuse(self):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "out"))
+
+    monkeypatch.setattr(folders_module.FileLock, "acquire", refuse)
+    with pytest.raises(ParameterError, match=r"out: no file can be written there \(Permission denied\). Give another"):
+        run_notebook(tiny, out=tmp_path / "out", progress=quiet)
+    assert quiet.lines == []
+
+
+def test_plain_papermill_with_an_unknown_parameter_ends_in_the_check(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("EEGEMO_OUT", str(tmp_path))
+    with pytest.raises(papermill.PapermillExecutionError, match="no parameter 'epoch'. Did you mean 'epochs'"):
+        papermill.execute_notebook(tiny, tmp_path / "a.ipynb", {"epoch": 3, "then": "end"}, progress_bar=False)
+    papermill.execute_notebook(tiny, tmp_path / "b.ipynb", {"epochs": 2, "then": "end"}, progress_bar=False)
+
+
 def test_a_dead_kernel_and_going_on_from_its_checkpoints(tiny, tmp_path, quiet):
     out = tmp_path / "out"
     with pytest.raises(RunError, match="section '1 Training': the kernel died after .* memory") as caught:
@@ -147,6 +183,7 @@ def test_the_time_limit_holds_for_the_start_of_the_kernel_too(tiny, tmp_path, qu
     assert caught.value.status == "time limit" and names(tmp_path / "out") == {"run.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_its_kernel(tiny, tmp_path, signal_number):
     out = tmp_path / "out"
@@ -300,6 +337,7 @@ def test_out_names_a_file(tiny, tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("then", "lines"), [("end", 0), ("die", 1)])
 def test_a_kernel_says_nothing_on_the_terminal(tiny, tmp_path, then, lines):
     words = ["run", tiny, "-p", "then", then, "--out", tmp_path / "out"]
@@ -313,3 +351,16 @@ def test_kernel_waits_without_spinning(tmp_path, monkeypatch):
     assert engine.kernel_environment(tmp_path)["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert engine.kernel_environment(tmp_path)["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(("folder", "message"), [("_notebooks", "part of an installed package"),
+                                                 ("locked", "its folder cannot be written")])
+def test_refresh_renews_only_what_it_may_write(notebook, tmp_path, quiet, monkeypatch, folder, message):
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "locked")
+    with pytest.raises(NotebookError, match=message):
+        refresh([notebook("1", folder=tmp_path / folder)], progress=quiet)
+
+
+def test_a_kernel_of_another_python_is_named(notebook, tmp_path, quiet):
+    with pytest.raises(RunError, match="No module named 'nowhere'. If it is installed, the kernel is that of another"):
+        run_notebook(notebook(PARAMETERS, SETUP, "import nowhere"), out=tmp_path / "out", progress=quiet)

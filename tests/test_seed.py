@@ -133,6 +133,7 @@ def test_channels_are_written_by_name(tmp_path, cohort):
 
 # ---- files made by hand ----
 
+@pytest.mark.slow
 def test_a_file_of_full_length_is_read_by_name(tmp_path):
     folder = tmp_path / "Preprocessed_EEG"
     folder.mkdir()

@@ -169,6 +169,7 @@ def test_people_differ_in_topography_and_trials_of_one_person_do_not():
     assert alpha.mean().std().mean() > 3 * alpha.std().mean().mean() / np.sqrt(6)
 
 
+@pytest.mark.slow
 def test_the_planted_region_and_band_come_back_for_valence():
     change = power_change(simulated(signed_plan(n_subjects=8), random_state=3))
     asymmetry = change[["F4", "F8"]].sum(axis=1) - change[["F3", "F7"]].sum(axis=1)
@@ -190,6 +191,7 @@ def test_the_planted_region_and_band_come_back_for_arousal():
     assert set(change.loc[31:45].sum().nlargest(2).index) == {"T7", "T8"}
 
 
+@pytest.mark.slow
 def test_a_topography_is_the_lead_field_of_its_source():
     change = power_change(simulated(signed_plan(), random_state=5, fingerprint=0)).loc[8:12].sum()
     column = {name: number for number, name in enumerate(SOURCES["source"])}
@@ -198,6 +200,7 @@ def test_a_topography_is_the_lead_field_of_its_source():
     assert np.corrcoef(change, planted)[0, 1] > 0.85
 
 
+@pytest.mark.slow
 def test_labels_without_meaning_score_high_in_a_random_split_of_windows_only():
     scores = np.array([three_splits(seed, effect=0, fingerprint=1) for seed in range(4)])
     at_random, by_trial, by_subject = scores.mean(axis=0)
@@ -207,6 +210,7 @@ def test_labels_without_meaning_score_high_in_a_random_split_of_windows_only():
     assert (np.abs(nothing - 0.5) < 0.12).all()
 
 
+@pytest.mark.slow
 def test_an_effect_is_found_in_other_trials_and_less_so_in_other_people():
     scores = np.array([three_splits(seed, effect=0.5, fingerprint=1) for seed in range(4)])
     at_random, by_trial, by_subject = scores.mean(axis=0)

@@ -94,6 +94,7 @@ def summary(out: Path) -> dict[str, dict]:
     return {entry["parameters"]["seed"]: entry for entry in json.loads((out / "sweep.json").read_text())["runs"]}
 
 
+@pytest.mark.slow
 def test_twenty_runs_a_dead_kernel_a_dead_worker_then_nothing_then_one(sweep, tmp_path, capsys):
     out = tmp_path / "out"
     grid = {"seed": {"from": 0, "to": 19}}
@@ -134,6 +135,7 @@ def test_twenty_runs_a_dead_kernel_a_dead_worker_then_nothing_then_one(sweep, tm
     assert sorted(map(int, (out / "ends").read_text().split())) == sorted([*range(20), 11])
 
 
+@pytest.mark.slow
 def test_each_failure_is_one_line_and_harms_nobody_else(sweep, tmp_path, capsys):
     out = tmp_path / "out"
     grid = {"then": ["end", "raise", "wait"]}
@@ -173,6 +175,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk(sweep, small_disk, tmp_path, capsys):
     (small_disk / "ballast").write_bytes(bytes(484_000))
     code, stdout, stderr = finish(sweep("--workers", 1, out=small_disk / "out", grid={"seed": [0, 1, 2]}))
@@ -186,6 +189,7 @@ def test_a_full_disk(sweep, small_disk, tmp_path, capsys):
     assert code == 0 and f"{len(done)} done, 0 failed" in stdout, "the next call runs what the disk did not take"
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_what_is_finished_and_no_process_and_a_second_sweep_is_kept_out(sweep, tmp_path, capsys):
     out = tmp_path / "out"
     grid = {"seed": [0, 1, 2], "then": ["end", "wait"]}

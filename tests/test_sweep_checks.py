@@ -6,7 +6,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from eegemo_utils import cli
+from eegemo_utils import cli, runs
 from eegemo_utils.runs import RunResult
 from eegemo_utils.runs.folders import RunFolder, identity
 from eegemo_utils.sweep import checks, state, work
@@ -134,7 +134,7 @@ def test_a_run_that_another_worker_finished_is_not_repeated(notebook, tmp_path, 
     result = {"notebook": "tiny", "parameters": values, "fingerprint": work.package_fingerprint(), "seconds": 7.5}
     made_runs.write(folder / "metrics.json", result)
     started = []
-    monkeypatch.setattr(work, "run_notebook", lambda *_, **__: started.append(1) or RunResult("tiny", "finished"))
+    monkeypatch.setattr(runs, "run_notebook", lambda *_, **__: started.append(1) or RunResult("tiny", "finished"))
     task = {"source": str(source), "parameters": {"seed": 1}, "folder": str(folder), "time_limit": None}
     assert work.attempt(task).seconds == 7.5 and not started
     for changed in ({"seed": 2}, {"seed": 1, "epochs": 5}):

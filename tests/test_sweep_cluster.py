@@ -48,6 +48,7 @@ def printed(out: Path) -> list[list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_local_jobs(sweep, tmp_path):
     runs, out = read_sweep(sweep), tmp_path / "out"
     outcomes = look_at_all(runs, out)
@@ -60,6 +61,7 @@ def test_local_jobs(sweep, tmp_path):
     assert [threads for _, threads, _ in words] == ["3"] * 3, "all cores of the job are the run's"
 
 
+@pytest.mark.slow
 def test_a_scheduler_by_its_address(sweep, tmp_path, capsys):
     from eegemo_utils.cli import main
 
@@ -133,6 +135,7 @@ def test_a_wrong_cluster_file(tmp_path, more, said):
         pass
 
 
+@pytest.mark.slow
 def test_jobs_that_are_not_taken(sweep, tmp_path):
     (tmp_path / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: nope' >&2\nexit 1\n")
     (tmp_path / "sbatch").chmod(0o755)
@@ -180,6 +183,7 @@ def test_plans(monkeypatch):
     assert engines.threads(3)["OMP_NUM_THREADS"] == "7"
 
 
+@pytest.mark.slow
 def test_workers_see_their_gpus_only(sweep, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
     with engines.local(2, None, 1) as engine:
@@ -206,6 +210,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_that_are_interrupted_while_they_start_end_in_silence(tmp_path):
     (tmp_path / "early.py").write_text(INTERRUPTED)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -179,6 +179,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(problem):
 
 @pytest.mark.parametrize("calls", [2, 7, 13, 26])
 @pytest.mark.parametrize("optimizer", [None, functools.partial(torch.optim.SGD, lr=0.05, momentum=0.9)])
+@pytest.mark.usefixtures("every_epoch")
 def test_resume_is_exact(problem, tmp_path, calls, optimizer):
     settings = dict(epochs=8, patience=3, seed=4, schedule=halving, optimizer=optimizer, learning_rate=0.03)
     path = tmp_path / "deep" / "one.pt"
@@ -205,6 +206,7 @@ def network_after_seed(seed):
 
 
 @pytest.mark.parametrize("breaks_at", range(1, 6))
+@pytest.mark.usefixtures("every_epoch")
 def test_resume_keeps_the_count_of_early_stopping(tmp_path, breaks_at):
     """Interrupted in any epoch: the best weights, the lowest loss and the waiting come from before."""
     script = [2.0, 1.0, 1.5, 1.4, 1.3, 0.0]
@@ -289,6 +291,38 @@ def test_plain_values_that_a_function_captures_are_part_of_it(problem, tmp_path)
         fit(network(), *problem, epochs=1, objective=weighted(2.0), checkpoint=path)
 
 
+def test_a_function_is_what_its_source_says_whatever_python_makes_of_it():
+    from eegemo_utils.training.checkpoints import fingerprint
+
+    def objective(model, x, y):
+        return (model(x) * 3.5).sum(), None
+
+    def of(text):
+        found = {}
+        exec(text, found)
+        return found["f"]
+
+    before = fingerprint(objective)
+    objective.__code__ = objective.__code__.replace(co_code=objective.__code__.co_code + b"\x09\x00", co_consts=())
+    assert fingerprint(objective) == before  # as after an upgrade of Python
+    assert fingerprint(objective) != fingerprint(lambda model, x, y: 1)
+    assert fingerprint(of("def f(a): return a.sum()")) != fingerprint(of("def f(a): return a.mean()"))  # has no source
+    assert fingerprint(lambda x: x + 1) != fingerprint(lambda x: x + 2)
+
+
+@pytest.mark.usefixtures("every_epoch")
+def test_a_training_that_goes_on_on_another_device_says_so(problem, tmp_path):
+    path = tmp_path / "one.pt"
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), *problem, epochs=3, objective=BreaksOff(5), checkpoint=path)
+    state = torch.load(path, weights_only=True)
+    state["random"]["cuda"] = torch.zeros(16, dtype=torch.uint8)  # as a training on CUDA leaves it
+    torch.save(state, path)
+    with pytest.warns(UserWarning, match="began on cuda goes on on cpu"):
+        history = fit(network(), *problem, epochs=3, objective=BreaksOff(10**9), checkpoint=path)
+    assert history.stopped_epoch == 3
+
+
 def test_the_optimizers_own_settings_are_part_of_a_training(problem, tmp_path):
     def sgd(settings):
         return Same(lambda parameters: torch.optim.SGD(parameters, **settings))
@@ -339,9 +373,11 @@ def test_a_failed_write_leaves_the_old_checkpoint(problem, tmp_path, monkeypatch
         assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("seconds", "saved"), [(0.01, 12), (2.0, 2)])
-def test_slow_checkpoints_are_written_less_often(problem, tmp_path, monkeypatch, seconds, saved):
-    """An epoch takes a second on this clock; the last save, of the finished training, is always made."""
+@pytest.mark.parametrize(("epoch_seconds", "seconds", "saved"), [
+    (1.0, 0.01, [*range(1, 12), None]), (1.0, 0.25, [1, 4, 7, 10, None]), (1.0, 2.0, [1, None]),
+    (0.01, 0.05, [None])])  # short epochs, too
+def test_checkpoints_take_a_tenth_of_the_time(problem, tmp_path, monkeypatch, epoch_seconds, seconds, saved):
+    """The last save, of the finished training, is always made."""
     clock, saves = [100.0], []
 
     class Slow:
@@ -355,13 +391,13 @@ def test_slow_checkpoints_are_written_less_often(problem, tmp_path, monkeypatch,
     monkeypatch.setattr(training.loop, "checkpoints", Slow())
     monkeypatch.setattr(training.loop.time, "monotonic", lambda: clock[0])
 
-    def second(model, x, y):
-        clock[0] += 1 / 4 if model.training else 0
+    def objective(model, x, y):
+        clock[0] += epoch_seconds / 4 if model.training else 0
         return training.classification(model, x, y)
 
     X, y, train, _ = problem
-    fit(network(), X, y, train[:16], epochs=11, batch_size=4, objective=second, checkpoint=tmp_path / "one.pt")
-    assert saves == ([*range(1, 12), None] if saved == 12 else [1, None])
+    fit(network(), X, y, train[:16], epochs=11, batch_size=4, objective=objective, checkpoint=tmp_path / "one.pt")
+    assert saves == saved
 
 
 def test_several_inputs_and_other_targets(problem):
@@ -501,16 +537,16 @@ def test_checkpoint_path(monkeypatch, tmp_path):
             checkpoint_path(name)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA, see test_pretend_cuda.py")
+@pytest.mark.usefixtures("every_epoch")
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 def test_cuda_resume_is_exact(problem, tmp_path, precision):
     settings = dict(epochs=6, patience=3, precision=precision, learning_rate=0.02)
-    straight, resumed = network().cuda(), network().cuda()
-    torch.manual_seed(1)
+    straight = network_after_seed(1).cuda()
     want = fit(straight, *problem, objective=BreaksOff(10**9), **settings)
-    torch.manual_seed(1)
     with pytest.raises(KeyboardInterrupt):
-        fit(network().cuda(), *problem, objective=BreaksOff(10), checkpoint=tmp_path / "c.pt", **settings)
+        fit(network_after_seed(1).cuda(), *problem, objective=BreaksOff(10), checkpoint=tmp_path / "c.pt", **settings)
+    resumed = network().cuda()  # what its dropout draws comes from the checkpoint, not from this seed
     got = fit(resumed, *problem, objective=BreaksOff(10**9), checkpoint=tmp_path / "c.pt", **settings)
     assert got == want
     assert_same_weights(straight, resumed)

@@ -115,6 +115,7 @@ def test_last_weights_beside_the_best():
     torch.testing.assert_close(last["0.weight"], free[0].weight, rtol=0, atol=0)
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_an_interrupted_run_goes_on_with_rates_and_kept_weights(tmp_path):
     options = {"plateau": Plateau(patience=1, go_back=True), "keep_start": True, "keep_last": True, "rates": 0.3}
     left = [10**6]

@@ -1,3 +1,4 @@
+import mne
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,3 +131,63 @@ def test_what_is_quoted_from_damaged_files_is_short_and_printable():
     assert shown("a\0b\x1b[2J\r") == "a\\x00b\\x1b[2J\\r" and len(shown("\0" * 1000)) == 43
     error = DatasetError("file.csv: found \0\0,\x07\nnext line")
     assert str(error) == "file.csv: found \\x00\\x00,\\x07\nnext line" and isinstance(error, ValueError)
+
+
+def own_arrays(n=6, n_samples=80):
+    rng = np.random.default_rng(1)
+    return 20 * rng.normal(size=(n, 3, n_samples)), ["calm", "tense"] * (n // 2), ["T3", "Fz", "photo"]
+
+
+def test_own_arrays_in_any_unit_with_the_columns_of_moabb():
+    X, y, names = own_arrays()
+    metadata = pd.DataFrame({"subject": [1, 1, 1, 2, 2, 2], "session": "0train", "run": list("001001")})
+    trials = Trials.from_arrays(X * 1e-6, y, names, 128, metadata=metadata, unit="V")
+    np.testing.assert_allclose(trials.signals, X, rtol=1e-5)
+    assert trials.info["ch_names"] == ["T7", "Fz", "photo"]
+    assert trials.table.columns.tolist() == ["subject", "session", "trial", "label", "run"]
+    assert trials.table["subject"].tolist() == list("111222") and trials.table["trial"].tolist() == [1, 2, 3] * 2
+    named = Trials.from_arrays(list(X), y, names, 128, subject=list("abcdef"), clip=[1, 2] * 3)
+    assert named.table["clip"].tolist() == [1, 2] * 3 and (named.table["trial"] == 1).all()
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"y": ["calm"]}, "one label per trial: found 6 trials and 1 labels"),
+    ({"unit": "nV"}, "unit 'nV' is not one of uV, mV, V"),
+    ({"unit": "V"}, "looks like"),
+    ({"subject": ["a", "b"]}, "subject: one value per trial, or one for all: found 2 for 6"),
+    ({"metadata": pd.DataFrame({"run": [1]})}, "one row of metadata per trial: found 6 trials and 1 rows"),
+    ({"y": ["calm", None] * 3}, "trial 2 has no label"),
+    ({"trial": 1}, "must be unique"),
+    ({"ch_names": ["Fz", "Cz"]}, "expected"),
+])
+def test_own_arrays_that_do_not_fit(changes, message):
+    X, y, names = own_arrays()
+    with pytest.raises(DatasetError, match=message):
+        Trials.from_arrays(**({"X": X, "y": y, "ch_names": names, "sfreq": 128} | changes))
+
+
+def test_own_epochs_and_recordings():
+    X, y, _ = own_arrays()
+    info = mne.create_info(["T7", "Fz", "ECG"], 100, ["eeg", "eeg", "ecg"])
+    events = np.c_[np.arange(6) * 100, np.zeros(6, int), [1, 2] * 3]
+    metadata = pd.DataFrame({"rating": [3, 8] * 3, "who": list("aabbcc")})
+    epochs = mne.EpochsArray(X * 1e-6, info, events, tmin=-0.2, event_id={"calm": 1, "tense": 2}, metadata=metadata,
+                             verbose="error")
+    trials = Trials.from_epochs(epochs, subject="who")
+    np.testing.assert_allclose(trials.signals, X[:, :2], rtol=1e-5)
+    assert trials.table["label"].tolist() == y and trials.table["subject"].tolist() == list("aabbcc")
+    assert (trials.table["baseline_seconds"] == 0.2).all() and trials.table["rating"].tolist() == [3, 8] * 3
+    assert Trials.from_epochs(epochs, "rating").table["label"].tolist() == [3, 8] * 3
+    with pytest.raises(DatasetError, match="no column 'valence'; there are: rating, who"):
+        Trials.from_epochs(epochs, "valence")
+
+    raws = [mne.io.RawArray(one * 1e-6, info, verbose="error") for one in X[:2]]
+    raws[1] = raws[1].reorder_channels(["Fz", "ECG", "T7"])
+    table = pd.DataFrame({"label": ["calm", "tense"], "subject": ["a", "a"], "clip": [4, 5]})
+    trials = Trials.from_raws(raws, table)
+    np.testing.assert_allclose(trials.signals, X[:2, :2], rtol=1e-5)
+    assert trials.table["trial"].tolist() == [1, 2] and trials.table["clip"].tolist() == [4, 5]
+    with pytest.raises(DatasetError, match="recording 1: expected the 2 channels of recording 0 at 100 Hz"):
+        Trials.from_raws([raws[0], raws[1].copy().drop_channels("Fz")], table)
+    with pytest.raises(DatasetError, match="one row with label and subject"):
+        Trials.from_raws(raws, table[["label"]])

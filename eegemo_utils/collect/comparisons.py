@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
+import scipy  # scipy.stats loads when it is used
 
 from .summaries import AUDIT, LEVEL, NO_PAIRS, PEOPLE, PROTOCOL, SEED, Group, audited, groups, interval, units
 
@@ -89,7 +89,7 @@ def compared(first: str, second: str, pairs: pd.DataFrame) -> dict[str, object] 
     low, high = interval(difference)
     n = len(differs)
     note = f"too few pairs: p cannot fall below {2.0 ** (1 - n):.2g}" if n < 6 else ""
-    p = float(wilcoxon(differs).pvalue)
+    p = float(scipy.stats.wilcoxon(differs).pvalue)
     return {"first": first, "second": second, "difference": float(difference.mean()), "low": low, "high": high,
             "level": LEVEL, "n": len(difference), "over": over, "p": p, "note": note}
 

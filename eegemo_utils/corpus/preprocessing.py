@@ -4,7 +4,7 @@ import warnings
 
 import mne
 import numpy as np
-import scipy.signal
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.trials import DatasetError
 

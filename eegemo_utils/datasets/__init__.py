@@ -20,6 +20,7 @@ from eegemo_utils.datasets import (
     mobi,
     mped,
     muse,
+    own,
     seed,
     seed_iv,
     seed_v,
@@ -32,10 +33,11 @@ from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (
     faced, eegmat, deap, dreamer, seed, seed_iv, seed_v, mped, tuab, tuev,
-    mobi, muse, emotions, eeg_folder)}
+    mobi, muse, emotions, own, eeg_folder)}
 # What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one
 # of EEG files without a csv.
 SIGNS = {
+    "own": ("trials.csv",),
     "emotions": ("emotions.csv",),
     "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
     "dreamer": ("DREAMER.mat",),
@@ -66,12 +68,13 @@ def _module(name: str):
 
 
 def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
-    """Where a dataset lies: relative paths are looked up under EEGEMO_DATA, then in this folder.
+    """Return where a dataset lies: relative paths are looked up under EEGEMO_DATA, then in this folder.
 
     Parameters
     ----------
     root : path
-        May be empty: then the first of `folders` that EEGEMO_DATA holds, or EEGEMO_DATA itself.
+        "" is the first of `folders` that EEGEMO_DATA holds, or EEGEMO_DATA itself; "." and what begins with "./" or
+        "../" is looked up in this folder only.
     folders : tuple of str
         A dataset's usual names.
 
@@ -86,12 +89,13 @@ def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
         When there is no such path: says where it was looked for. When a folder on the way cannot be read.
     """
     data = os.environ.get("EEGEMO_DATA", "")
-    if str(root) in ("", "."):
+    here = str(root).replace(os.sep, "/").split("/")[0] in (".", "..")
+    if str(root) == "":
         if not data:
             raise DatasetError("no folder given: name one, or set EEGEMO_DATA to where your data lies")
         tried = [Path(data) / folder for folder in folders] + [Path(data)]
     else:
-        tried = [Path(data) / root] * bool(data) + [Path(root)]
+        tried = [Path(data) / root] * bool(data and not here) + [Path(root)]
     for path in tried:
         try:
             if path.exists():
@@ -99,7 +103,7 @@ def resolve_root(root="", folders: tuple[str, ...] = ()) -> Path:
         except OSError as error:
             raise DatasetError(unreadable(path, error)) from None
     looked = ", ".join(str(path.absolute()) for path in dict.fromkeys(tried))
-    hint = "" if data else " EEGEMO_DATA, the folder that relative paths start from, is not set."
+    hint = "" if data or here else " EEGEMO_DATA, the folder that relative paths start from, is not set."
     raise DatasetError(f"{root or data}: no such file or folder; looked for {looked}.{hint}")
 
 

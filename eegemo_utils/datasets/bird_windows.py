@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-import scipy.signal
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS
 from eegemo_utils.trials import DatasetError, Trials, Windows

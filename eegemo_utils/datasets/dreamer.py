@@ -5,7 +5,7 @@ torcheeg/torcheeg, torcheeg/datasets/module/emotion_recognition/dreamer.py:233-2
 with a cell ``Data{1x23}`` of structs: Age, Gender, ``EEG.baseline{18x1}`` and ``EEG.stimuli{18x1}`` of (samples, 14) at
 128 Hz, the same for the ECG, ScoreValence, ScoreArousal, ScoreDominance (18x1) from 1 to 5. Before each clip stand
 61 s of baseline. Clips last 65 to 393 s. The file is about 450 MB, and several times that in memory: it is read one
-array at a time.
+person at a time.
 
 What the reader decides, and says in ``Trials.decisions`` and in the report of `check`:
 
@@ -15,283 +15,280 @@ What the reader decides, and says in ``Trials.decisions`` and in the report of `
   ``Binary``: >=): another task;
 - electrodes are taken by the names in the file, in the published order where it has none;
 - channels without signal, EEG too small or large for microvolt, and people with the same signals are named;
-- a folder with DESCRIPTION.txt, which `write` makes, may hold fewer people and clips and shorter baselines.
+- a folder with DESCRIPTION.txt, which `write` makes, may hold fewer clips and shorter baselines.
 
 Traps. Time comes first in the file. The headset adds an offset of thousands of microvolt, and nothing is filtered:
 take the mean out before a causal filter. Clips differ in length, so windows do: people who cut the last 60 s get 1080
-seconds a person, all of it gives 3728.
+seconds per person, all of it gives 3728.
 """
 
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.datasets import dreamer_files as files
-from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
-from eegemo_utils.datasets.dreamer_files import (
-    BASELINE_SECONDS,
-    ELECTRODES,
-    FILE,
-    N_CLIPS,
-    N_SUBJECTS,
-    RATINGS,
-    SFREQ,
-    SUBJECTS,
-)
-from eegemo_utils.datasets.plausible import Survey
-from eegemo_utils.montage import make_info
-from eegemo_utils.simulate import simulate_trials
-from eegemo_utils.trials import DatasetError, Report, Trials
+from eegemo_utils.datasets.base import Dataset, Option, Part, Size, Source, rating_decisions
+from eegemo_utils.datasets.formats.mat import leaves, save_mat
+from eegemo_utils.datasets.plausible import few, others_ignored
+from eegemo_utils.montage import standard_name
+from eegemo_utils.trials import DatasetError
 
-FACTS = {
-    "name": "dreamer",
-    "title": "DREAMER (23 people, 18 film clips, Emotiv EPOC)",
-    "licence": "by request; academic, not commercial, not to be passed on",
-    "source": "https://zenodo.org/records/546113 (restricted: ask there)",
-    "channels": ", ".join(ELECTRODES),
-    "sfreq": SFREQ,
-    "labels": "low, high: valence (or arousal, dominance) above 3 of 1-5; the three ratings",
-    "folders": ("dreamer", "DREAMER"),
-    "papers": "tnas, multitask_cnn",
-}
-THRESHOLD = 3.0
+FILE, VARIABLE = "DREAMER.mat", "DREAMER"
+ELECTRODES = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
+RATINGS = ("valence", "arousal", "dominance")
+SFREQ, BASELINE_SECONDS = 128.0, 61.0
+N_SUBJECTS, N_CLIPS = 23, 18
+SUBJECTS = tuple(f"s{number:02d}" for number in range(1, N_SUBJECTS + 1))
+LOWEST, HIGHEST, THRESHOLD = 1.0, 5.0, 3.0
+PARTS = ("baseline", "stimuli")
 
 
-def read(root, subjects=None, target: str = "valence") -> Trials:
-    """Read people of DREAMER.
+@dataclass(frozen=True)
+class Person(Source):
+    """A person in the file; `order` is where the electrodes stand in the columns."""
 
-    Parameters
-    ----------
-    root : path
-        Folder with ``DREAMER.mat``, or the file.
-    subjects : list of str, optional
-        "s01" to "s23", the file's order; only their signals are put into memory.
-    target : str
-        Rating that makes the label: valence, arousal or dominance.
-
-    Returns
-    -------
-    Trials
-        14 electrodes, microvolt, 128 Hz, baseline and clip. Table: subject, session (1), trial (the clip, 1-18),
-        label ("low", "high"), valence, arousal, dominance (1-5), age, gender (text), seconds (of the clip),
-        baseline_seconds.
-
-    Raises
-    ------
-    DatasetError
-        When there is no such file, a person or target is unknown, or the file is faulty: says where.
-    """
-    if target not in RATINGS:
-        raise DatasetError(f"{root}: no rating is called {target!r}; there are {', '.join(RATINGS)}")
-    path, decisions = files.find(Path(root))
-    description, written = read_description(path.parent, f"DREAMER in {path.parent.name}")
-    asked = [subjects] if isinstance(subjects, str) else subjects
-    # who is not there is found out when the file has been gone through
-    wanted = None if asked is None else {SUBJECTS.index(subject) for subject in asked if subject in SUBJECTS}
-    signals, rows, about, survey = [], [], None, Survey(ELECTRODES, SFREQ)
-    for number, person in files.people(path, wanted):
-        if number < 0:
-            about = person
-        else:
-            more, table = _person(number, person, strict=not written)
-            survey.add(SUBJECTS[number], more, person.where)
-            signals += more
-            rows += table
-    pick_subjects(path, _names(about.known), asked)
-    if not rows:
-        raise files.nobody(path)
-    order, told = files.electrode_order(path, about)
-    survey.names = files.in_file(order)
-    if told and order != sorted(order):
-        signals = [signal[order] for signal in signals]
-    table = _labelled(pd.DataFrame(rows), target)
-    decisions = [*_decisions(table, target), *told, *_people_missing(about, written), *survey.said,
-                 *survey.copies(), *decisions]
-    return Trials(signals, make_info(ELECTRODES, SFREQ), table, None, description, tuple(decisions))
+    order: tuple[int, ...] = ()
 
 
-def _names(numbers) -> list[str]:
-    return [f"s{number + 1:02d}" for number in sorted(numbers)]
+class Dreamer(Dataset):
+    """DREAMER: see the text of this file."""
+
+    name, short = "dreamer", "DREAMER"
+    title = "DREAMER (23 people, 18 film clips, Emotiv EPOC)"
+    licence = "by request; academic, not commercial, not to be passed on"
+    source = "https://zenodo.org/records/546113 (restricted: ask there)"
+    labels = "low, high: valence (or arousal, dominance) above 3 of 1-5; the three ratings"
+    folders = ("dreamer", "DREAMER")
+    papers = "tnas, multitask_cnn"
+    ch_names, sfreq, people = ELECTRODES, SFREQ, SUBJECTS
+    place = "Folder with ``DREAMER.mat``, or the file."
+    unit = "14 electrodes, microvolt, 128 Hz, baseline and clip"
+    columns = {"subject": "s01-s23, the file's order", "session": "1", "trial": "the clip, 1-18",
+               "label": "low, high", **dict.fromkeys(RATINGS, "1-5"), "age": "text", "gender": "text",
+               "seconds": "of the clip", "baseline_seconds": "before it"}
+    options = {"target": Option("valence", "Rating that makes the label.", RATINGS)}
+    sizes = {"n_subjects": Size(2, "People.", 1, N_SUBJECTS), "n_clips": Size(N_CLIPS, "Clips.", 1, N_CLIPS),
+             "n_seconds": Size(10.0, "Of a clip on average (199 in the original); clips last from half to one and a "
+                                     "half of it.", 0.1),
+             "baseline_seconds": Size(BASELINE_SECONDS, "Before each clip.", 1 / SFREQ)}
+    needed = (*RATINGS, "age", "gender", "baseline_seconds")
+
+    def top(self, root):
+        return root.parent if root.is_file() else root
+
+    def find(self, root, target="valence"):
+        path = root if root.is_file() else root / FILE
+        if not path.is_file():
+            found = few(sorted(path.name for path in root.iterdir())) if root.is_dir() else "no such folder"
+            raise DatasetError(f"{root}: expected {FILE}, found {found}. Give the folder it is in.")
+        others = sorted(other.name for other in root.glob("*.mat") if other.name != FILE)
+        known, about = set(), {}
+        for keys, value in leaves(path, VARIABLE, lambda keys: _is_about_all(keys, known)):
+            about[keys] = value
+        if not known:
+            raise DatasetError(f"{path}: expected the cell Data with {N_SUBJECTS} people, found nobody. Get the file "
+                               f"again.")
+        order, decisions = _electrode_order(path, about)
+        return ([Person(f"s{number + 1:02d}", path, f"s{number + 1:02d}", f"{path}, person {number + 1}", order=order)
+                 for number in sorted(known)], decisions + others_ignored(others))
+
+    def load_each(self, sources, strict, checking=False):
+        left = {int(source.subject[1:]) - 1: source for source in sources}
+        wanted = set(left)
+        for number, items in groupby(leaves(sources[0].path, VARIABLE, lambda keys: _is_wanted(keys, wanted)),
+                                     key=lambda item: item[0][1]):
+            source = left.pop(number)
+            yield source, _result(source, {_short(keys[2:]): value for keys, value in items}, strict)
+            if not left:
+                return  # `find` went through the rest
+        yield from ((source, _result(source, {}, strict)) for source in left.values())
+
+    def line(self, source, part):
+        high = zip((part.table[list(RATINGS)] > THRESHOLD).sum(), RATINGS)
+        return (f"{source.subject}: {len(part.table)} clips, {part.table['seconds'].sum():g} s; above 3: "
+                f"{', '.join(f'{count} {name}' for count, name in high)}")
+
+    def label(self, table, root, strict, target="valence"):
+        table["label"] = np.where(table[target] > THRESHOLD, "high", "low")
+        return table, ["ECG ignored; baseline and clip are one signal, in this order",
+                       *rating_decisions(table, target, THRESHOLD, "clips")]
+
+    # ---- writing and simulating ----
+
+    def check_trials(self, trials, root, form):
+        table = trials.table
+        people = sorted(set(table["subject"]))
+        clips = [sorted(rows["trial"]) for _, rows in table.groupby("subject")]
+        whole = list(range(1, len(clips[0]) + 1)) if clips else []
+        if not people or people != list(SUBJECTS[: len(people)]) or set(table["session"]) != {1} \
+                or any(own != whole for own in clips) or len(whole) > N_CLIPS:
+            raise DatasetError(f"{root}: DREAMER has the people s01, s02, ... s23, session 1 and clips 1, 2, ... (at "
+                               f"most {N_CLIPS}), the same for all; found {', '.join(people)[:100]} and others")
+        ratings = table[list(RATINGS)].to_numpy(float)
+        if not ((ratings >= LOWEST) & (ratings <= HIGHEST)).all():
+            raise DatasetError(f"{root}: ratings of DREAMER go from 1 to 5; found {ratings.min():g} to "
+                               f"{ratings.max():g}")
+        times = np.array([signal.shape[1] for signal in trials.signals]) / SFREQ
+        if not ((table["baseline_seconds"] * SFREQ >= 1) & (table["baseline_seconds"] < times)).all():
+            raise DatasetError(f"{root}: each signal begins with a baseline and goes on after it; check "
+                               f"baseline_seconds")
+
+    def targets(self, table, root, form):
+        return {root / FILE: table.sort_values(["subject", "trial"])}
+
+    def present(self, root, form):
+        return list(root.glob(FILE))
+
+    def save(self, path, signals, rows):
+        rows = rows.assign(place=range(len(rows)))
+        people = [_person(own, [signals[place] for place in own["place"]]) for _, own in rows.groupby("subject")]
+        save_mat(path, {VARIABLE: {
+            "Data": _cell(people).T, "EEG_SamplingRate": 128, "ECG_SamplingRate": 256,
+            "EEG_Electrodes": _cell(ELECTRODES).T, "noOfSubjects": len(people),
+            "noOfVideoSequences": N_CLIPS, "Disclaimer": "written by eegemo_utils",
+            "Provider": "eegemo_utils", "Version": "1.0.2", "Acknowledgement": "none"}})
+
+    def plan(self, n_subjects, n_clips, n_seconds, baseline_seconds, random_state):
+        rng = np.random.default_rng(random_state)
+        clips = rng.uniform(-1, 1, (N_CLIPS, 3))
+        lengths = np.round(rng.uniform(0.5, 1.5, N_CLIPS) * n_seconds * SFREQ)
+        rows = []
+        for number, subject in enumerate(SUBJECTS[:n_subjects]):
+            own = np.random.default_rng([random_state, number])
+            age, gender = str(own.integers(22, 34)), str(own.choice(["male", "female"]))
+            ratings = np.clip(np.round(3 + 2 * (clips + own.normal(0, 0.3, clips.shape))), 1, 5)
+            rows += [{"subject": subject, "session": 1, "trial": clip + 1, "label": "",
+                      **dict(zip(RATINGS, ratings[clip])), "age": age, "gender": gender,
+                      "seconds": lengths[clip] / SFREQ, "baseline_seconds": round(baseline_seconds * SFREQ) / SFREQ}
+                     for clip in range(n_clips)]
+        table, _ = self.label(pd.DataFrame(rows), None, False)
+        feelings = (table[["valence", "arousal"]] - THRESHOLD) / 2
+        return table, table.assign(n_seconds=table["seconds"] + table["baseline_seconds"], **feelings)
 
 
-def _person(number: int, person, strict: bool) -> tuple[list[np.ndarray], list[dict]]:
-    n_clips = person.n_clips()
-    fine = n_clips == N_CLIPS if strict else 1 <= n_clips <= N_CLIPS
-    if not fine or number >= N_SUBJECTS:
-        raise DatasetError(f"{person.where}: expected {N_SUBJECTS} people with {N_CLIPS} clips each in EEG.stimuli, "
-                           f"found {n_clips}. Get the file again.")
-    ratings = person.ratings(n_clips)
-    signals, rows = [], []
-    for clip in range(n_clips):
-        signal, n_baseline = person.signal(clip, strict)
-        signals.append(signal)
-        rows.append({"subject": SUBJECTS[number], "session": 1, "trial": clip + 1, "label": "",
-                     **dict(zip(RATINGS, ratings[clip])), "age": person.text("Age"), "gender": person.text("Gender"),
-                     "seconds": (signal.shape[1] - n_baseline) / SFREQ, "baseline_seconds": n_baseline / SFREQ})
-    return signals, rows
+# ---- the file: keys are ("Data", person, "EEG", part, clip), ("Data", person, "Age"), ("EEG_SamplingRate",) ----
+
+def _is_about_all(keys: tuple, known: set[int]) -> bool:
+    """Return whether the value is about the whole file; put the number of the person it is of into `known`."""
+    if keys and keys[0] == "Data":
+        known.update(key for key in keys[1:2] if len(keys) > 2 and isinstance(key, int))
+        return False
+    return bool(keys)
 
 
-def _labelled(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    return table.assign(label=np.where(table[target] > THRESHOLD, "high", "low"))
+def _is_wanted(keys: tuple, wanted: set[int]) -> bool:
+    if len(keys) < 3 or keys[0] != "Data" or keys[1] not in wanted:
+        return False
+    if keys[2] == "EEG":
+        return len(keys) == 5 and keys[3] in PARTS and isinstance(keys[4], int)
+    return keys[2] != "ECG"
 
 
-def _decisions(table: pd.DataFrame, target: str) -> list[str]:
-    middle = int((table[target] == THRESHOLD).sum())
-    said = ["ECG ignored; baseline and clip are one signal, in this order",
-            f"label: {target} above {THRESHOLD:g} is high; {middle} rating(s) of exactly {THRESHOLD:g} are low"]
-    n_classes = table.groupby("subject")["label"].nunique()
-    single = list(n_classes.index[n_classes == 1])
-    return said + [f"all clips of {', '.join(single)} have one label of {target}"] * bool(single)
+def _short(keys: tuple) -> tuple:
+    """Return the keys below a person; texts and ratings may stand in cells of their own."""
+    return keys if keys[0] == "EEG" else keys[:1]
 
 
-def _people_missing(about, written: bool) -> list[str]:
-    absent = [] if written else _names(set(range(N_SUBJECTS)) - about.known)
-    return [f"nothing of {', '.join(absent)} in the file"] * bool(absent)
+def _electrode_order(path: Path, about: dict) -> tuple[tuple[int, ...], list[str]]:
+    """Return where the electrodes stand in the file's columns, and what was decided about that."""
+    rate = about.get(("EEG_SamplingRate",))
+    if isinstance(rate, np.ndarray) and rate.size == 1 and float(rate.ravel()[0]) != SFREQ:
+        raise DatasetError(f"{path}: expected an EEG_SamplingRate of {SFREQ:g}, found {rate.ravel()[0]:g}. Get the "
+                           f"original file, or resample.")
+    names = [standard_name(str(value)) for keys, value in about.items() if keys[0] == "EEG_Electrodes"]
+    if not names:
+        return tuple(range(len(ELECTRODES))), [f"{FILE} does not name its electrodes: taken in the published order"]
+    if sorted(names) != sorted(ELECTRODES):
+        raise DatasetError(f"{path}: expected the electrodes {', '.join(ELECTRODES)}, each once; EEG_Electrodes has "
+                           f"{', '.join(names)[:200]}. Get the original file.")
+    order = tuple(names.index(name) for name in ELECTRODES)
+    moved = order != tuple(sorted(order))
+    return order, ["the file's electrodes are in another order: put into the published one"] if moved else []
 
 
-def check(root) -> Report:
-    """Say which people a file holds, what is faulty in it and what `read` does. Raises nothing."""
-    report = Report(FACTS["name"], Path(root), ok=False)
-    rows, survey = [], Survey(ELECTRODES, SFREQ)
+def _result(source: Person, parts: dict, strict: bool) -> Part | DatasetError:
+    """Return what the file holds of a person, or what is wrong with it."""
     try:
-        path, decisions = files.find(Path(root))
-        description, written = read_description(path.parent, f"DREAMER in {path.parent.name}")
-        report.found.append(description)
-        for number, person in files.people(path):
-            if number < 0:
-                order, told = files.electrode_order(path, person)
-                survey.names = files.in_file(order)
-                decisions = [*told, *_people_missing(person, written), *decisions]
-            else:
-                rows += _checked(report, survey, number, person, strict=not written)
+        n_clips = 1 + max((keys[2] for keys in parts if keys[0] == "EEG"), default=-1)
+        fine = n_clips == N_CLIPS if strict else 1 <= n_clips <= N_CLIPS
+        if not fine or source.subject not in SUBJECTS:
+            raise DatasetError(f"{source.place}: expected {N_SUBJECTS} people with {N_CLIPS} clips each in "
+                               f"EEG.stimuli, found {n_clips}. Get the file again.")
+        ratings, values, rows = _ratings(source, parts, n_clips), [], []
+        for clip in range(n_clips):
+            signal, n_baseline = _signal(source, parts, clip, strict)
+            values.append(signal)
+            rows.append({"subject": source.subject, "session": 1, "trial": clip + 1, "label": "",
+                         **dict(zip(RATINGS, ratings[clip])), "age": _text(parts, "Age"),
+                         "gender": _text(parts, "Gender"), "seconds": (signal.shape[1] - n_baseline) / SFREQ,
+                         "baseline_seconds": n_baseline / SFREQ})
+        return Part(values, pd.DataFrame(rows))
     except DatasetError as error:
-        report.missing.append(f"fault: {error}")
-        return report
-    if not rows and not report.missing:
-        report.missing.append(f"fault: {files.nobody(path)}")
-    report.ok = not report.missing
-    report.found += survey.alpha()
-    report.missing += survey.copies()
-    if rows:
-        report.decisions += [*_decisions(_labelled(pd.DataFrame(rows), "valence"), "valence"), *survey.said, *decisions]
-    return report
+        return error
 
 
-def _checked(report: Report, survey: Survey, number: int, person, strict: bool) -> list[dict]:
-    try:
-        signals, rows = _person(number, person, strict)
-        survey.add(SUBJECTS[number], signals, person.where)
-    except DatasetError as error:
-        report.missing.append(f"fault: {error}")
-        return []
-    high = {name: sum(row[name] > THRESHOLD for row in rows) for name in RATINGS}
-    report.found.append(f"{SUBJECTS[number]}: {len(rows)} clips, {sum(row['seconds'] for row in rows):g} s; above 3: "
-                        + ", ".join(f"{count} {name}" for name, count in high.items()))
-    return rows
+def _text(parts: dict, name: str) -> str:
+    """Return age or gender, as text."""
+    value = parts.get((name,), "")
+    return value.strip() if isinstance(value, str) else f"{value.ravel()[0]:g}" if value.size else ""
 
 
-def write(trials: Trials, root) -> list[Path]:
-    """Write ``DREAMER.mat``: the nested struct, time first, an ECG without any signal.
-
-    Parameters
-    ----------
-    trials : Trials
-        The 14 electrodes in any order, 128 Hz, microvolt; people s01, s02, ..., the same clips 1, 2, ... for all;
-        columns as `read` gives them.
-    root : path
-        Folder, made when missing.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    DatasetError
-        When the trials do not fit, or the folder holds a DREAMER.mat that `write` did not make.
-    """
-    root = Path(root)
-    picks = _check_trials(trials, root)
-    data = []
-    for _, rows in trials.table.sort_values(["subject", "trial"]).groupby("subject"):
-        baselines = [int(round(seconds * SFREQ)) for seconds in rows["baseline_seconds"]]
-        data.append(files.person_cell(str(rows["age"].iloc[0]), str(rows["gender"].iloc[0]),
-                                      [trials.signals[row][picks] for row in rows.index], baselines,
-                                      rows[list(RATINGS)].to_numpy(float)))
-    prepare_folder(root, trials.description, list(root.glob(FILE)), [root / FILE])
-    return [files.save(root / FILE, data)]
+def _ratings(source: Person, parts: dict, n_clips: int) -> np.ndarray:
+    """Return ratings of shape (n_clips, 3)."""
+    columns = []
+    for name in RATINGS:
+        scores = parts.get((f"Score{name.capitalize()}",))
+        if not isinstance(scores, np.ndarray) or scores.size != n_clips:
+            raise DatasetError(f"{source.place}: expected {n_clips} ratings in Score{name.capitalize()}, found "
+                               f"{'none' if scores is None else np.shape(scores)}. Get the file again.")
+        column = scores.ravel().astype(np.float64)
+        bad = ~((column >= LOWEST) & (column <= HIGHEST))
+        if bad.any():
+            raise DatasetError(f"{source.place}, clip {int(np.argmax(bad)) + 1}: expected a rating of {name} from 1 "
+                               f"to 5, found {column[np.argmax(bad)]:g}. A damaged or altered file: get it again.")
+        columns.append(column)
+    return np.stack(columns, axis=1)
 
 
-def _check_trials(trials: Trials, root: Path) -> list[int]:
-    """Where the electrodes of the file stand in the trials."""
-    table, names = trials.table, trials.info["ch_names"]
-    missing = [name for name in ELECTRODES if name not in names]
-    missing += [name for name in (*RATINGS, "age", "gender", "baseline_seconds") if name not in table]
-    if missing or trials.info["sfreq"] != SFREQ:
-        raise DatasetError(f"{root}: DREAMER needs its 14 electrodes at {SFREQ:g} Hz, three ratings, age, gender and "
-                           f"baseline_seconds; found {trials.info['sfreq']:g} Hz, missing: "
-                           f"{', '.join(missing) or 'nothing'}")
-    people = sorted(set(table["subject"]))
-    clips = [sorted(rows["trial"]) for _, rows in table.groupby("subject")]
-    whole = list(range(1, len(clips[0]) + 1)) if clips else []
-    if not people or people != list(SUBJECTS[: len(people)]) or set(table["session"]) != {1} \
-            or any(own != whole for own in clips) or len(whole) > N_CLIPS:
-        raise DatasetError(f"{root}: DREAMER has the people s01, s02, ... s23, session 1 and clips 1, 2, ... (at most "
-                           f"{N_CLIPS}), the same for all; found {', '.join(people)[:100]} and others")
-    ratings = table[list(RATINGS)].to_numpy(float)
-    if not ((ratings >= files.LOWEST) & (ratings <= files.HIGHEST)).all():
-        raise DatasetError(f"{root}: ratings of DREAMER go from 1 to 5; found {ratings.min():g} to {ratings.max():g}")
-    times = np.array([signal.shape[1] for signal in trials.signals]) / SFREQ
-    if not ((table["baseline_seconds"] * SFREQ >= 1) & (table["baseline_seconds"] < times)).all():
-        raise DatasetError(f"{root}: each signal begins with a baseline and goes on after it; check baseline_seconds")
-    return [names.index(name) for name in ELECTRODES]
+def _signal(source: Person, parts: dict, clip: int, strict: bool) -> tuple[np.ndarray, int]:
+    """Return baseline and clip in one, shape (14, n_times), and the number of samples of the baseline."""
+    where, pieces = f"{source.place}, clip {clip + 1}", []
+    for part in PARTS:
+        piece = parts.pop(("EEG", part, clip), None)
+        if not isinstance(piece, np.ndarray) or piece.ndim != 2 or piece.shape[1] != len(ELECTRODES) or not len(piece):
+            found = "nothing" if piece is None else f"shape {np.shape(piece)}"
+            raise DatasetError(f"{where}: expected EEG.{part} of shape (samples, {len(ELECTRODES)}), found {found}. "
+                               f"Get the file again.")
+        pieces.append(piece[:, source.order].T)
+    n_baseline = pieces[0].shape[1]
+    if strict and n_baseline != BASELINE_SECONDS * SFREQ:
+        raise DatasetError(f"{where}: expected a baseline of {BASELINE_SECONDS * SFREQ:.0f} samples, found "
+                           f"{n_baseline}. Get the file again.")
+    return np.concatenate(pieces, axis=1), n_baseline
 
 
-def simulate(n_subjects: int = 2, *, n_clips: int = N_CLIPS, n_seconds: float = 10.0,
-             baseline_seconds: float = BASELINE_SECONDS, effect: float = 1.0, fingerprint: float = 1.0,
-             random_state: int = 0) -> Trials:
-    """Simulate people who see the same clips, of different length, and rate them a little differently.
+def _cell(items) -> np.ndarray:
+    """Return things as a MATLAB cell, a column."""
+    cell = np.empty((len(items), 1), object)
+    for place, item in enumerate(items):
+        cell[place, 0] = item
+    return cell
 
-    Parameters
-    ----------
-    n_subjects : int
-        1 to 23.
-    n_clips : int
-        1 to 18.
-    n_seconds : float
-        Of a clip on average (199 in the original): they last from half to one and a half of it.
-    baseline_seconds : float
-    effect, fingerprint, random_state
-        See `eegemo_utils.simulate.simulate_trials`.
 
-    Returns
-    -------
-    Trials
-        As `read` gives them.
+def _person(rows: pd.DataFrame, signals: list[np.ndarray]) -> dict:
+    """Return one person as the struct has it; the ECG holds no signal."""
+    pieces = [np.split(signal.T.astype(np.float64), [round(seconds * SFREQ)])
+              for signal, seconds in zip(signals, rows["baseline_seconds"])]
+    eeg, ecg = {}, {}
+    for place, part in enumerate(PARTS):
+        eeg[part] = _cell([piece[place] for piece in pieces])
+        ecg[part] = _cell([np.zeros((2 * len(piece[place]), 2)) for piece in pieces])
+    scores = {f"Score{name.capitalize()}": rows[[name]].to_numpy(float) for name in RATINGS}
+    return {"Age": str(rows["age"].iloc[0]), "Gender": str(rows["gender"].iloc[0]), "EEG": eeg, "ECG": ecg, **scores}
 
-    Raises
-    ------
-    ValueError
-        When a number is out of range.
-    """
-    if not (1 <= n_subjects <= N_SUBJECTS and 1 <= n_clips <= N_CLIPS and n_seconds >= 0.1
-            and baseline_seconds * SFREQ >= 1):
-        raise ValueError(f"1 to 23 people, 1 to 18 clips and some time, please; got n_subjects={n_subjects}, "
-                         f"n_clips={n_clips}, n_seconds={n_seconds}, baseline_seconds={baseline_seconds}")
-    rng = np.random.default_rng(random_state)
-    clips, lengths = rng.uniform(-1, 1, (N_CLIPS, 3)), np.round(rng.uniform(0.5, 1.5, N_CLIPS) * n_seconds * SFREQ)
-    rows = []
-    for number, subject in enumerate(SUBJECTS[:n_subjects]):
-        own = np.random.default_rng([random_state, number])
-        age, gender = str(own.integers(22, 34)), str(own.choice(["male", "female"]))
-        ratings = np.clip(np.round(3 + 2 * (clips + own.normal(0, 0.3, clips.shape))), 1, 5)
-        rows += [{"subject": subject, "session": 1, "trial": clip + 1, "label": "",
-                  **dict(zip(RATINGS, ratings[clip])), "age": age, "gender": gender, "seconds": lengths[clip] / SFREQ,
-                  "baseline_seconds": round(baseline_seconds * SFREQ) / SFREQ} for clip in range(n_clips)]
-    table = _labelled(pd.DataFrame(rows), "valence")
-    felt = (table[["valence", "arousal"]] - THRESHOLD) / 2
-    plan = table.assign(n_seconds=table["seconds"] + table["baseline_seconds"], **felt)
-    made = simulate_trials(plan, ch_names=ELECTRODES, sfreq=SFREQ, effect=effect, fingerprint=fingerprint,
-                           random_state=random_state)
-    return Trials(made.signals, made.info, table, None, "simulated DREAMER cohort")
+
+DATASET = Dreamer()
+FACTS = DATASET.facts
+read, check, write, simulate = DATASET.functions()

@@ -1,5 +1,7 @@
 """Single EEG files of any kind that MNE reads: who and what their names say, which electrodes, the signals."""
 
+from __future__ import annotations
+
 import re
 import struct
 import warnings
@@ -9,13 +11,13 @@ from pathlib import Path
 
 import mne
 import numpy as np
-from scipy.signal import resample_poly
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.access import files_below, in_words, unreadable
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.edf import check_labels, read_edf
 from eegemo_utils.datasets.edf_header import read_header
-from eegemo_utils.datasets.mat_walk import walk
+from eegemo_utils.datasets.formats.mat import walk
 from eegemo_utils.montage import standard_montage, standard_name
 from eegemo_utils.trials import DatasetError
 
@@ -182,7 +184,7 @@ def load(recording: Recording, ch_names: list[str], sfreq: float) -> np.ndarray:
     values = eeg_signal(values, ch_names, str(path))
     if recording.sfreq != sfreq:  # by the exact ratio: MNE's FFT method rounds it, which shifts what comes late
         ratio = Fraction(sfreq / recording.sfreq).limit_denominator(10_000)
-        values = resample_poly(values, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+        values = scipy.signal.resample_poly(values, ratio.numerator, ratio.denominator, axis=1, padtype="line")
     return values
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.signal import butter, sosfiltfilt
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.datasets.mobi_files import ELECTRODES, EYES, JOINTS, LABEL, N_SUBJECTS, N_TRIALS, SFREQ, make_info
 from eegemo_utils.simulate import simulate_trials
@@ -56,7 +56,8 @@ def simulate(n_subjects: int = 2, *, n_trials: int = 2, n_seconds: float = 60.0,
         rng = np.random.default_rng([random_state, int(row["subject"][2:]), row["trial"]])
         phase, angles = _walk(rng, signal.shape[1])
         signal = signal.astype(np.float64)
-        knee = sosfiltfilt(butter(2, (0.1, 3), "bandpass", fs=SFREQ, output="sos"), angles[JOINTS.index("GKR")])
+        band_pass = scipy.signal.butter(2, (0.1, 3), "bandpass", fs=SFREQ, output="sos")
+        knee = scipy.signal.sosfiltfilt(band_pass, angles[JOINTS.index("GKR")])
         for name, size in CORTEX.items():
             signal[ELECTRODES.index(name)] += effect * size * knee / knee.std()
         for name in RIM:
@@ -88,6 +89,6 @@ def _walk(rng, n_times: int) -> tuple[np.ndarray, np.ndarray]:
 
     right, left = np.array(leg(phase)), np.array(leg(phase + np.pi))
     lag = int(LAG_SECONDS * SFREQ)
-    miss = sosfiltfilt(butter(2, 2, fs=SFREQ, output="sos"), rng.normal(size=right.shape))
+    miss = scipy.signal.sosfiltfilt(scipy.signal.butter(2, 2, fs=SFREQ, output="sos"), rng.normal(size=right.shape))
     decoded = np.pad(right, ((0, 0), (lag, 0)), mode="edge")[:, :n_times] + MISS_DEGREES * miss / miss.std()
     return phase, np.concatenate([right, left, decoded, np.zeros_like(left)])

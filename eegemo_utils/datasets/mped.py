@@ -28,7 +28,7 @@ import pandas as pd
 from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.base import Dataset, Part, Size, Source, feeling
 from eegemo_utils.datasets.common import stored_features
-from eegemo_utils.datasets.mat import load_mat, save_mat
+from eegemo_utils.datasets.formats.mat import leaves, save_mat
 from eegemo_utils.features import BANDS, stft_bands
 from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
@@ -36,6 +36,7 @@ from eegemo_utils.trials import DatasetError
 CLASSES = {0: "rest", 1: "neutral", 2: "joy", 3: "funny", 4: "anger", 5: "fear", 6: "disgust", 7: "sadness"}
 CODES = (0, 2, 1, 4, 3, 5, 6, 7, 1, 2, 3, 6, 7, 4, 5, 0, 1, 5, 6, 2, 2, 1, 7, 6, 4, 4, 3, 5, 3, 7)
 TRIALS = tuple(trial for trial, code in enumerate(CODES, start=1) if code)  # those that count
+REST = {0, 15}  # places of the cells that do not count
 N_SUBJECTS, N_BANDS = 23, 5
 FOLDER = Path("EEG_feature", "STFT")
 FELT = {"neutral": (0.0, 0.0), "joy": (0.9, 0.5), "funny": (0.8, 0.8), "anger": (-0.8, 0.8), "fear": (-0.9, 0.9),
@@ -86,15 +87,22 @@ class Mped(Dataset):
         return root
 
     def load(self, source, strict):
+        places = set()
+
+        def keep(keys):
+            places.update(keys[:1] if keys and isinstance(keys[0], int) else ())
+            return len(keys) == 1 and keys[0] not in REST
+
         path, where = source.path, source.where  # errors do not tell the file's name, which is a person's
         try:
-            cells = load_mat(path, ["STFT"])["STFT"]
+            cells = dict(leaves(path, "STFT", keep))
         except DatasetError as error:
             raise DatasetError(str(error).replace(str(path), where).replace(path.name, source.name)) from None
-        if cells.dtype != object or cells.shape not in ((1, len(CODES)), (len(CODES), 1)):
-            raise DatasetError(f"{where}: expected STFT as a cell array of {len(CODES)} trials, found {cells.dtype} of "
-                               f"shape {cells.shape}. Give the folder STFT of MPED.")
-        values = [stored_features(cells.ravel()[trial - 1], len(SEED_62), N_BANDS, f"{where}, trial {trial}")
+        if places != set(range(len(CODES))) - (REST - places):
+            raise DatasetError(f"{where}: expected STFT as a cell array of {len(CODES)} trials, found "
+                               f"{f'{1 + max(places)} cells' if places else 'another kind of array'}. Give the folder "
+                               f"STFT of MPED.")
+        values = [stored_features(cells.get((trial - 1,)), len(SEED_62), N_BANDS, f"{where}, trial {trial}")
                   for trial in TRIALS]
         return Part(values, _table(source.subject))
 

@@ -32,6 +32,7 @@ from eegemo_utils.access import files_below
 from eegemo_utils.datasets.common import prepare_folder, read_description, save_text
 from eegemo_utils.datasets.muse_checks import drop_copies, judge
 from eegemo_utils.datasets.muse_files import (
+    ENOUGH,
     HIGH_RAIL,
     LOW_RAIL,
     SFREQ,
@@ -185,8 +186,15 @@ def check(root) -> Report:
         report.found.append(f"{row.recording} part {row.segment}: subject {row.subject}, "
                             f"session {row.session}, {row.label}, {row.seconds:.1f} s, "
                             f"{count(row.n_samples, 'sample')}, {row.clipped:.2%} clipped")
-    report.missing += _missing_for_splits(table) + _missing_states(table)
+    report.missing += _too_short(table) + _missing_for_splits(table) + _missing_states(table)
     return report
+
+
+def _too_short(table: pd.DataFrame) -> list[str]:
+    """Return a line on recordings of which no part is long enough to learn from."""
+    longest = table.groupby("recording")["seconds"].max()
+    short = [f"{name} ({length:.1f} s)" for name, length in longest.items() if length < ENOUGH]
+    return [f"too short: {', '.join(short)}: record {ENOUGH:.0f} s or more without a gap"] if short else []
 
 
 def _missing_for_splits(table: pd.DataFrame) -> list[str]:

@@ -24,6 +24,7 @@ SFREQ = 256.0
 LOW_RAIL, HIGH_RAIL = -1000.0, 999.5  # microvolt, where the 12-bit converter clips
 MAX_STEP = 0.1  # seconds; stamps come 3-4 ms apart, packets of 12 samples wobble by up to 18 ms
 SHORTEST = 1.0  # seconds, one window
+ENOUGH = 4.0  # seconds of a recording: seven windows, and what a notebook shows of each
 LARGEST = {"timestamps": 1e20} | dict.fromkeys(COLUMNS[1:], 1e6)  # seconds in any unit; microvolt
 MOST_COLUMNS = 100  # of a recording; tables of features have 989 or 2549
 FEATURES = "this looks like a table of features, not a recording: check it with --name emotions"

@@ -7,7 +7,7 @@ front and back (dcau: difference), each smoothed by a moving average or a linear
 
 import numpy as np
 import pandas as pd
-import scipy.ndimage
+import scipy  # scipy.ndimage loads when it is used
 
 from eegemo_utils.features import BANDS, band_features, lds_smooth
 from eegemo_utils.montage import SEED_62

@@ -15,7 +15,7 @@ from pathlib import Path
 import mne
 import numpy as np
 import pandas as pd
-from scipy.signal import resample_poly
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils import montage as montages
 from eegemo_utils.access import files_below, in_words
@@ -165,7 +165,7 @@ def resample(signals: np.ndarray, old: float, new: float) -> np.ndarray:
     if old == new:
         return signals
     ratio = Fraction(new / old).limit_denominator(1000)
-    return resample_poly(signals, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    return scipy.signal.resample_poly(signals, ratio.numerator, ratio.denominator, axis=1, padtype="line")
 
 
 # ---- reading ----

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import mne
 import numpy as np
-import scipy.signal
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 # Hz. "mtcnn" is what the code of MT-CNN's features does (4D-CRNN, DEAP_1D.py:61-64), "mtcnn_slides" what its talk says.
 BANDS = {

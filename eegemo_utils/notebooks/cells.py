@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import nbformat
 
+log = logging.getLogger("eegemo")
+PACKAGED = "_notebooks"  # where setup.py puts the folder `notebooks` in a wheel
 HEADING = re.compile(r"^#{1,2}\s+(.+?)\s*$")
 
 
@@ -36,24 +40,26 @@ class CodeCell:
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of the project's notebooks.
+    """Return the folder of the project's notebooks, their settings and sweeps.
 
     Returns
     -------
     pathlib.Path
-        What the environment variable EEGEMO_NOTEBOOKS names, else ``notebooks`` beside the package.
+        What the environment variable EEGEMO_NOTEBOOKS names, else the folder that a wheel brings inside the
+        package, else ``notebooks`` beside the package, as in a checkout.
 
     Raises
     ------
     NotebookError
-        When there is no such folder, as after an install that is not editable.
+        When there is no such folder.
     """
-    named = os.environ.get("EEGEMO_NOTEBOOKS")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "notebooks"
+    named, package = os.environ.get("EEGEMO_NOTEBOOKS"), Path(__file__).resolve().parents[1]
+    packaged = package / PACKAGED
+    folder = Path(named) if named else packaged if packaged.is_dir() else package.parent / "notebooks"
     if not folder.is_dir():
         raise NotebookError(
-            f"There is no folder of notebooks at {folder}. Install the project with `pip install -e .` from "
-            "its checkout, or set EEGEMO_NOTEBOOKS to the folder that holds the .ipynb files."
+            f"There is no folder of notebooks at {folder}. Install the project from its wheel or its checkout, "
+            "or set EEGEMO_NOTEBOOKS to the folder that holds the .ipynb files."
         )
     return folder
 
@@ -76,7 +82,8 @@ def notebook_path(notebook: str | Path) -> Path:
     Parameters
     ----------
     notebook : str or pathlib.Path
-        A name ("gru") or the path of an .ipynb file.
+        A name ("gru") or the path of an .ipynb file. A name means the file of that name in the working folder,
+        if there is one, which is said where it takes the place of the project's; else the project's.
 
     Raises
     ------
@@ -85,15 +92,39 @@ def notebook_path(notebook: str | Path) -> Path:
     """
     if Path(notebook).suffix == ".ipynb":
         if not Path(notebook).is_file():
-            raise NotebookError(f"There is no notebook file {notebook}.")
+            raise NotebookError(f"There is no notebook file {notebook} (looked for {Path(notebook).absolute()})."
+                                f"{in_the_project(Path(notebook).stem)}")
         return Path(notebook)
-    path = notebooks_folder() / f"{notebook}.ipynb"
+    own = Path(f"{notebook}.ipynb")
+    if own.is_file():
+        tell_own(own.resolve())
+        return own
+    path = notebooks_folder() / own
     if not path.is_file():
         names = list_notebooks()
         guess = did_you_mean(Path(notebook).name, names)
         there = ", ".join(names) or "none"
         raise NotebookError(f"There is no notebook '{notebook}'.{guess} There are: {there}.")
     return path
+
+
+def in_the_project(name: str) -> str:
+    """Return a sentence when the project has a notebook of this name, "" when it has none."""
+    try:
+        return f" The project's own is called by its name alone: {name}." if name in list_notebooks() else ""
+    except NotebookError:
+        return ""
+
+
+@cache
+def tell_own(own: Path) -> None:
+    """Say once that a notebook of the working folder takes the place of the project's."""
+    try:
+        other = notebooks_folder() / own.name
+    except NotebookError:
+        return
+    if other.is_file() and not other.samefile(own):
+        log.warning("eegemo: note: %s is %s, not the project's notebook %s", own.stem, own, other)
 
 
 class Node(dict):

@@ -17,12 +17,14 @@ import ast
 import io
 import numbers
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from .cells import CodeCell, NotebookError, code_cells, did_you_mean, notebook_path
 from .definitions import load_constant
+from .provenance import run_begins
 
 Limit = tuple | list | type
 TRUTH = {"true": True, "yes": True, "false": False, "no": False}
@@ -115,13 +117,27 @@ def cast(name: str, value: object, limits: Mapping[str, Limit]) -> object:
     return float(typed) if isinstance(limit, tuple) and not whole(limit) else typed
 
 
+def injected(cells: Iterable[str]) -> list[str]:
+    """Return the names that papermill set: in the last cell that begins as its cells do and only sets names."""
+    for source in reversed(list(cells)):
+        if source.lstrip().startswith("# Parameters\n"):
+            with suppress(SyntaxError):
+                body = ast.parse(source).body
+                if all(isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) for line in body):
+                    return [line.targets[0].id for line in body]
+    return []
+
+
 def check_parameters(values: Mapping[str, object], limits: Mapping[str, Limit]) -> None:
     """Check every parameter against what it takes: ``check_parameters(globals(), LIMITS)`` in a notebook.
+
+    From here on counts the time of the run that `provenance` tells.
 
     Parameters
     ----------
     values : Mapping
-        Values by name; names that LIMITS does not hold are not looked at.
+        Values by name; of names that LIMITS does not hold, those that papermill set are refused, and others not looked
+        at. Papermill's are found in ``In``, where IPython keeps the cells that have run.
     limits : Mapping
         What each parameter takes.
 
@@ -130,6 +146,9 @@ def check_parameters(values: Mapping[str, object], limits: Mapping[str, Limit]) 
     ParameterError
         Names the parameter, its value and what it takes.
     """
+    run_begins()
+    for name in injected(values.get("In", ())):
+        known(name, limits)
     for name, limit in limits.items():
         takes = describe(limit)
         if name not in values:

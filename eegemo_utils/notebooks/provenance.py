@@ -16,13 +16,25 @@ from pathlib import Path
 
 import psutil
 
+from ..syntax import plain
 from .metrics import markdown_table, read_outputs, show
 
 MIME = "application/vnd.eegemo.provenance+json"
-NOT_IN_RESULTS = ("__main__", "cli", "runs/", "sweep/", "collect", "report/")
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-UNSAID = ("ctx", "kind", "type_comment")  # of a syntax tree: what its other parts say already, and notes
+NOT_IN_RESULTS = ("__main__", "cli", "exit_codes", "runs/", "sweep/", "collect", "report/")
 PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "pandas", "scikit-learn", "mne")
+
+
+_run = {}  # "began": when the run of this process began, in seconds since 1970
+
+
+def run_begins() -> None:
+    """Note that a run begins: a kernel of `eegemo run` was started for it, any other may have been open for hours."""
+    _run["began"] = process_start() if os.environ.get("EEGEMO_OUT") else time.time()
+
+
+def process_start() -> float:
+    """Return when this process was started, in seconds since 1970."""
+    return psutil.Process().create_time()
 
 
 def git_commit() -> str | None:
@@ -60,18 +72,6 @@ def package_fingerprint() -> str:
 def code_digest(path: Path, _mtime_ns: int, _size: int) -> bytes:
     """Return a digest of what a Python file does; reading all files takes half a second, and a worker asks often."""
     return hashlib.sha256(repr(plain(ast.parse(path.read_bytes()))).encode()).digest()
-
-
-def plain(node: object) -> object:
-    """Return a syntax tree as nested tuples, without docstrings, and without what some Python versions leave out."""
-    if isinstance(node, list):
-        return [plain(each) for each in node]
-    if not isinstance(node, ast.AST):
-        return node
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name not in UNSAID}
-    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = fields["body"][1:]
-    return (type(node).__name__, *((name, plain(value)) for name, value in fields.items()))
 
 
 def processor() -> str:
@@ -140,7 +140,7 @@ def provenance(**facts: object) -> dict[str, object]:
     Returns
     -------
     dict
-        Versions, commit, device, threads, platform, seconds since this process (the kernel) started,
+        Versions, commit, device, threads, platform, seconds since the run began,
         ``peak_memory_mb`` (MiB), and the facts.
     """
     return {
@@ -149,7 +149,7 @@ def provenance(**facts: object) -> dict[str, object]:
         "commit": git_commit(),
         "platform": platform.platform(),
         **devices(),
-        "seconds": round(time.time() - psutil.Process().create_time(), 1),
+        "seconds": round(time.time() - (_run.get("began") or process_start()), 1),
         "peak_memory_mb": peak_memory_mb(),
         **facts,
     }

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import fields
 
 from eegemo_utils import corpus
+from eegemo_utils.exit_codes import MISTAKE
 from eegemo_utils.notebooks import NotebookError
 from eegemo_utils.pretrain import pretrain
 from eegemo_utils.pretrain.settings import CHOICES, HELP, PLANS, Settings
@@ -19,7 +20,7 @@ KINDS = {"int": int, "int | None": int, "float": float, "float | None": float, "
 def command_line() -> argparse.ArgumentParser:
     """Return the parser; its options are the fields of `Settings`."""
     about = "Pretrain LaBraM's tokenizer, or its masked model."
-    parser = argparse.ArgumentParser("eegemo_utils.pretrain", description=about)
+    parser = argparse.ArgumentParser("eegemo pretrain", description=about)
     parser.add_argument("stage", choices=PLANS)
     parser.add_argument("corpus", nargs="+", help="corpora of `eegemo corpus build`, or the released code's HDF5 files")
     parser.add_argument("--out", required=True, help="folder for checkpoints, curve and weights")
@@ -48,11 +49,11 @@ def main(words=None) -> int:
             data = data if hours is None else data.part(hours, arguments["random_state"])
             pretrain(stage, data, out, **arguments)
     except ToldError:  # the first process says it
-        return 2
+        return MISTAKE
     except (ValueError, OSError, NotebookError) as error:
         process = f"process {os.environ['RANK']}: " if int(os.environ.get("WORLD_SIZE", 1)) > 1 else ""
         print(f"eegemo: {process}{error}", file=sys.stderr)
-        return 2
+        return MISTAKE
     except KeyboardInterrupt as stop:
         if int(os.environ.get("RANK", 0)) == 0:
             print(f"eegemo: {str(stop) or 'interrupted, no step was taken'}", file=sys.stderr)

@@ -27,7 +27,7 @@ from eegemo_utils.pretrain.stages import (
 from eegemo_utils.pretrain.stopping import Stopping
 from eegemo_utils.pretrain.together import Place
 from eegemo_utils.training.checkpoints import fingerprint, random_state, set_random_state
-from eegemo_utils.training.device import autocast
+from eegemo_utils.training.device import autocast, set_precision
 
 NOTEBOOK = "labram"
 LOOK_EVERY = 50  # steps between looks at the losses, each of which waits for the device
@@ -47,6 +47,8 @@ class Pretrained:
 def pretrain(stage: str, corpus: Corpus, out=None, *, tokenizer=None, device: str = "auto", progress: bool = True,
              **settings) -> Pretrained:
     """Train a tokenizer, or a masked model against the codes of one; go on where `out` holds checkpoints of it.
+
+    Sets PyTorch's default type to float32, and TF32 off (`eegemo_utils.training.set_precision`): on a GPU bf16 is fast.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ def pretrain(stage: str, corpus: Corpus, out=None, *, tokenizer=None, device: st
         signal ends it at once); several end at once and leave the last one.
     """
     chosen, place = Settings(stage, **settings), Place.here(device)
+    set_precision(chosen.precision, place.device)
     torch.manual_seed(chosen.random_state)
     definitions = load_definitions(NOTEBOOK)
     if (tokenizer is None) == (stage == "masked"):

@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -21,10 +21,18 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
+from ..access import in_a_sentence
+from ..notebooks import NotebookError, default_parameters
 from ..notebooks.cells import sections
 from ..notebooks.provenance import peak_memory_mb
 
 START_TIMEOUT = 120  # seconds for a kernel to answer; a busy machine needs more than papermill's 60
+WRONG_KERNEL = ("If it is installed, the kernel is that of another Python: `python -m ipykernel install --user`, with this "
+                "command's own python, puts that right.")
+NO_MEMORY = re.compile(
+    r"\bMemoryError|OutOfMemoryError|out of memory|can't allocate memory|unable to allocate|_STATUS_ALLOC_FAILED", re.I
+)
+SIZES = ("models_at_once", "batch_size", "n_hidden", "width", "model_size", "subjects")  # what memory grows with
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # CellTimeoutError is an OSError, DeadKernelError and a kernel that does not start are RuntimeErrors
 STOPS = (papermill.PapermillExecutionError, OSError, RuntimeError, NoSuchKernel, KeyboardInterrupt)
@@ -232,11 +240,25 @@ def execute(
         except STOPS as error:
             watch.leave("stopped after ")
             kernel_log.seek(0)
-            raise explain(error, source, watch, kernel_log.read()) from error
+            raise explain(error, source, watch, kernel_log.read(), parameters) from error
     watch.leave()
 
 
-def explain(error: BaseException, source: Path, watch: Watch, kernel_log: str) -> RunError:
+def what_to_lower(source: Path, parameters: Mapping[str, object]) -> str:
+    """Return what makes a run smaller: those parameters of its notebook that memory grows with, and their values."""
+    try:
+        values = default_parameters(source) | dict(parameters)
+    except NotebookError:
+        values = {}
+    found = [f"{name} (now {value})" for size in SIZES for name, value in values.items() if name.endswith(size)]
+    smaller = f"Lower {' or '.join(found)}" if found else "Choose smaller parameters"
+    cuda = " or, on CUDA, give precision bf16" if "precision" in values else ""
+    return f"{smaller}{cuda}; close other programs that use this memory; then run it again."
+
+
+def explain(
+    error: BaseException, source: Path, watch: Watch, kernel_log: str, parameters: Mapping[str, object]
+) -> RunError:
     """Turn what papermill and nbclient raise into a RunError of one paragraph."""
     section = f", section '{watch.section}'" if watch.section else ""
     place = f"In [{watch.cell}]{section}" if watch.cell else "before its first cell"
@@ -246,6 +268,12 @@ def explain(error: BaseException, source: Path, watch: Watch, kernel_log: str) -
         return RunError(f"{where}: interrupted {after}. Run it again to go on.", "interrupted", watch.cell)
     if isinstance(error, papermill.PapermillExecutionError):
         line = COLOUR.sub("", f"{error.ename}: {error.evalue}").strip()
+        if NO_MEMORY.search(line):
+            what = "The GPU's memory" if "cuda" in line.lower() else "Memory"
+            advice = what_to_lower(source, parameters)
+            line = f"{' '.join(line.split())[:200].rstrip('. ')}. {what} has run out. {advice}"
+        if error.ename == "ModuleNotFoundError":
+            line += f". {WRONG_KERNEL}"
         return RunError(f"{where}: the cell raised {line}", "failed", watch.cell)
     if isinstance(error, CellTimeoutError) or (isinstance(error, RuntimeError) and watch.is_over):
         limit = f"the time limit of {watch.time_limit:g} s for the whole run was reached"
@@ -254,10 +282,11 @@ def explain(error: BaseException, source: Path, watch: Watch, kernel_log: str) -
         words = [line for line in kernel_log.splitlines() if not line.startswith("[IPKernelApp]")]  # how it was set up
         said = " ".join(" ".join(words).split())[-300:]
         last = f" Its last words: {said}" if said else ""
-        advice = "Most often memory has run out: try smaller parameters, close other programs, run it again."
+        advice = f"Most often memory has run out. {what_to_lower(source, parameters)}"
         return RunError(f"{where}: the kernel died {after}. {advice}{last}", "killed", watch.cell)
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        advice = "Make room on that disk" if full else "See to it"
-        return RunError(f"{where}: could not write: {error}. {advice} and run it again.", "disk", watch.cell)
+        advice = " Make room on that disk and run it again." if full else ""
+        said = in_a_sentence(error).rstrip(".")
+        return RunError(f"{where}: could not write: {said}.{advice}", "disk", watch.cell)
     return RunError(f"{where}: no answer from the kernel: {error}", "no kernel", watch.cell)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ..access import NO_RIGHT
 from ..notebooks.cells import NotebookError, code_cells, read_notebook
 from ..notebooks.parameters import ParameterError
 
@@ -113,12 +114,20 @@ class RunFolder:
         ------
         FolderInUse
             When another run is at work in the folder.
+        ParameterError
+            When nothing can be written in the folder.
         """
-        self.out.mkdir(parents=True, exist_ok=True)
         try:
+            self.out.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
         except Timeout:
             raise FolderInUse(f"Another run is at work in {self.out}. Wait for it, or give --out.") from None
+        except OSError as error:
+            if error.errno not in NO_RIGHT:
+                raise
+            raise ParameterError(
+                f"{self.out}: no file can be written there ({error.strerror}). Give another folder with --out."
+            ) from error
         self.before = read_marker(self.out)  # again, now that nobody else writes it
         self.set_aside()
         self.partial.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from ..notebooks.cells import list_notebooks, notebook_path
+from ..notebooks.cells import PACKAGED, NotebookError, list_notebooks, notebook_path
 from ..notebooks.metrics import MIME, without_costs
 from .engine import Watch, execute
 
@@ -92,11 +92,17 @@ def refresh(
 
     Raises
     ------
+    NotebookError
+        When a notebook is part of an installed package, or its folder cannot be written.
     RunError
         When a notebook did not reach its end; its file stays as it was.
     """
     for name in list_notebooks() if notebooks is None else notebooks:
         source = notebook_path(name).resolve()
+        if source.parent.name == PACKAGED:
+            raise NotebookError(f"{source} is part of an installed package. Renew the notebook of a checkout, from there.")
+        if not os.access(source.parent, os.W_OK):  # before a minute of work
+            raise NotebookError(f"{source} is renewed in place, but its folder cannot be written. Renew it in a copy.")
         progress(source.stem)
         target = Path(figures) if figures else source.parents[1] / "figures"
         with tempfile.TemporaryDirectory(prefix="eegemo-") as folder:

@@ -98,7 +98,7 @@ def run_notebook(
     except RunError as error:
         raise given_up(error, folder) from error.__cause__
     except OSError as error:
-        raise given_up(explain(error, source, watch, ""), folder) from error
+        raise given_up(explain(error, source, watch, "", given), folder) from error
     finally:
         beside.shutdown(wait=False)
         folder.release()

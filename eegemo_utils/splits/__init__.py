@@ -23,7 +23,7 @@ from eegemo_utils.splits.clips import (
     window_folds,
 )
 from eegemo_utils.splits.core import PROTOCOLS, TRIAL_KEY, LeakError, Split, guard
-from eegemo_utils.splits.folds import by_subject, by_trial, random_split
+from eegemo_utils.splits.folds import by_clip, by_subject, by_trial, random_split
 from eegemo_utils.splits.meaningless import meaningless_labels
 from eegemo_utils.splits.people import (
     EEGMAT_CBRAMOD,
@@ -37,6 +37,6 @@ from eegemo_utils.splits.people import (
 
 __all__ = [
     "EEGMAT_CBRAMOD", "FACED_CBRAMOD", "FACED_FOLDS", "PROTOCOLS", "TRIAL_KEY", "LeakError", "Split", "block_folds",
-    "by_subject", "by_trial", "first_trials", "guard", "last_of_each_class", "leave_clips_out",
+    "by_clip", "by_subject", "by_trial", "first_trials", "guard", "last_of_each_class", "leave_clips_out",
     "leave_one_subject_out", "meaningless_labels", "official_evaluation", "people_folds", "people_parts",
     "random_split", "segment_folds", "window_folds"]

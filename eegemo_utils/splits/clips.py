@@ -10,7 +10,6 @@ import re
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import KFold, StratifiedKFold
 
 from eegemo_utils.splits.core import Split, column, guard, trial_names
 from eegemo_utils.splits.folds import hold_out, too_few
@@ -242,6 +241,8 @@ def window_folds(table: pd.DataFrame, n_splits: int = 5, each_subject: bool = Fa
     ValueError
         When there are too few windows for the folds.
     """
+    from sklearn.model_selection import KFold, StratifiedKFold  # late: half a second
+
     groups = [("", np.arange(len(table)))]
     if each_subject:
         subjects = column(table, "subject").astype(str).to_numpy()

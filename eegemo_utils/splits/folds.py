@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from eegemo_utils.splits.core import Split, column, guard, trial_names
 
@@ -20,6 +19,8 @@ def random_split(table: pd.DataFrame, train_size: float = 0.7, val_fraction: flo
     ``train_test_split`` (unstratified); validation is the *last* ``val_fraction`` of the shuffled
     training rows, as Keras's ``validation_split`` takes it. Defaults: the GRU article's notebook.
     """
+    from sklearn.model_selection import train_test_split  # late: half a second
+
     train, test = train_test_split(np.arange(len(table)), train_size=train_size, random_state=random_state)
     n_fit = int(len(train) * (1 - val_fraction))
     split = Split(name, "published", train[:n_fit], train[n_fit:], test)
@@ -52,16 +53,45 @@ def by_trial(table: pd.DataFrame, n_splits: int = 5, val_fraction: float = 0.2,
     ValueError
         Too few trials; the message counts them by class. ``val_fraction=0`` does with one less of each.
     """
-    names, labels = trial_names(table), column(table, "label").to_numpy()
-    _enough(names, labels, n_splits, "trial")
-    splits = []
+    return _group_folds(table, trial_names(table), "trial", n_splits, val_fraction, random_state)
+
+
+def by_clip(table: pd.DataFrame, n_splits: int = 5, val_fraction: float = 0.2, random_state: int = 0) -> list[Split]:
+    """Cross-validation over whole clips: what everybody saw is in one part only; validation is whole training clips.
+
+    Unlike `leave_clips_out`, a clip to which people gave different labels stays whole.
+
+    Parameters
+    ----------
+    table : DataFrame with ``clip``, ``trial``, ``label`` and, where they exist, ``subject`` and ``session``
+    n_splits, val_fraction, random_state
+        As in `by_trial`.
+
+    Returns
+    -------
+    list of Split
+        "by_trial": people are the same on all sides.
+
+    Raises
+    ------
+    ValueError
+        As in `by_trial`.
+    """
+    return _group_folds(table, column(table, "clip").astype(str).to_numpy(), "clip", n_splits, val_fraction,
+                        random_state)
+
+
+def _group_folds(table, names, what, n_splits, val_fraction, random_state) -> list[Split]:
+    """Return the folds over groups of rows; validation is whole groups of the training part."""
+    labels, splits = column(table, "label").to_numpy(), []
+    _enough(names, labels, n_splits, what)
     for k, (rest, test) in enumerate(_folds(names, labels, n_splits, random_state)):
         if set(labels[rest]) != set(labels):
-            raise too_few(names, labels, "trial", f"fold {k + 1} of {n_splits} would train without a class")
+            raise too_few(names, labels, what, f"fold {k + 1} of {n_splits} would train without a class")
         train, val = hold_out(rest, names, labels, val_fraction, random_state)
         if val is None:
-            raise too_few(names, labels, "trial", "no trial is left for validation")
-        splits.append(Split(f"trials {k + 1}/{n_splits}", "by_trial", train, val, test))
+            raise too_few(names, labels, what, f"no {what} is left for validation")
+        splits.append(Split(f"{what}s {k + 1}/{n_splits}", "by_trial", train, val, test))
         guard(splits[-1], table)
     return splits
 
@@ -130,6 +160,8 @@ def validation_people(table, rest, val_fraction, random_state):
 
 def _folds(groups, labels, n_splits, random_state):
     """Yield (rest, test) row numbers, whole groups, the classes spread over the folds."""
+    from sklearn.model_selection import StratifiedGroupKFold  # late: half a second
+
     cv = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=random_state)
     with warnings.catch_warnings():  # fewer groups than folds in a class: checked by the callers
         warnings.filterwarnings("ignore", message="The least populated class")
@@ -177,6 +209,7 @@ def too_few(groups, labels, what, why, fewer=False) -> ValueError:
     counts = pd.Series(groups).groupby(labels).nunique()
     listed = ", ".join(f"{label}: {n}" for label, n in counts.items())
     more = {"trial": "record more trials of the classes that have fewest",
+            "clip": "show more clips of the classes that have fewest, or take the protocol by_trial",
             "subject": "add people or take the protocol by_trial"}[what]
     return ValueError(f"{why}. {what.capitalize()}s by class: {listed}. Each class needs one {what} for "
                       f"training and one for test (and, for validation, another trial). What to do: "

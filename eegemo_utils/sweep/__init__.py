@@ -23,7 +23,8 @@
      "error": null}                            # one line with the cell, as in error.json; null unless failed
 
 Kinds of error: ``raised`` (a cell raised), ``timeout`` (the time limit), ``parameters`` (what the notebook does not
-take) and ``data`` (no such dataset or folder), for which no kernel was started, ``killed`` (the kernel or its worker
-died, each time it was tried), ``disk`` (a file could not be written). A run is skipped when it is done and neither its
-parameters nor the code of the notebook and of this package have changed; figures lie in ``OUT/<run>/figures/``.
+take) and ``data`` (no such dataset, folder or device), for which no kernel was started, ``killed`` (the kernel or its
+worker died, each time it was tried), ``disk`` (a file could not be written). A run is skipped when it is done and
+neither its parameters nor the code of the notebook and of this package have changed; figures lie in
+``OUT/<run>/figures/``.
 """

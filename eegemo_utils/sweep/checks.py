@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..notebooks import ParameterError, default_parameters
-from ..runs.data import asked_for, no_data
 from ..runs.folders import MARKER
+from ..runs.start import asked_for, cannot_start
 from .files import Run
 
 LOCK = ".sweep.lock"
@@ -55,15 +55,15 @@ def check_any(runs: Sequence[Run]) -> None:
 
 
 def with_data(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs, those whose recordings or weights are not where they should be with that as their problem."""
+    """Return the runs, those that cannot start here, for their recordings, weights or device, with why as a problem."""
     defaults = {source: default_parameters(source) for source in {run.source for run in runs}}
     faults: dict[str, str] = {}
     checked = []
     for run in runs:
         values = defaults[run.source] | run.parameters
-        wanted = repr(asked_for(values))
+        wanted = repr((asked_for(values), "dataset" in run.parameters))
         if wanted not in faults:
-            faults[wanted] = no_data(values)
+            faults[wanted] = cannot_start(values, run.parameters)
         found = not run.problem and faults[wanted]
         checked.append(replace(run, problem=found, kind="data") if found else run)
     return checked

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from ..notebooks import ParameterError, cast, load_constant, notebook_path
 from ..notebooks.parameters import known
-from ..settings import read_settings, read_yaml
+from ..settings import find_file, read_settings, read_yaml
 from .blocks import Grid, checked_block, told_at
 from .values import check_count
 
@@ -75,7 +75,7 @@ def read_sweep(
     Parameters
     ----------
     path : str or pathlib.Path
-        The file.
+        The file, or the name of one of the project's, such as "simulated".
     given : Mapping, optional
         Parameters that win over those of the file, as from a command line.
     tell : callable, optional
@@ -88,6 +88,7 @@ def read_sweep(
         ``MOST_RUNS``, or a sweep in which no run has values that its notebook takes. Single runs with wrong ones are
         returned with their ``problem``.
     """
+    path = find_file(path, "sweep file")
     content = read_yaml(path, "sweep file")
     notes: dict[str, None] = {}
     found: dict[str, Run] = {}
@@ -124,24 +125,23 @@ def as_list(value: object) -> list:
     return value if isinstance(value, list) else [value]
 
 
-def find(name: object, sweep: Path) -> Path:
-    """Return a file named in a sweep: from the working folder, beside the sweep, or from the project's root."""
-    roots = (Path(), sweep.resolve().parent, Path(__file__).resolve().parents[2])
-    return next((root / str(name) for root in roots if (root / str(name)).is_file()), Path(str(name)))
+def find_notebook(name: str, sweep: Path) -> Path:
+    """Return the notebook that a sweep names: a path from the working folder or beside the sweep, or a name."""
+    paths = (folder / name for folder in (Path(), sweep.resolve().parent)) if name.endswith(".ipynb") else ()
+    return notebook_path(next((path for path in paths if path.is_file()), name)).resolve()
 
 
 def block_runs(grid: Grid, given: dict[str, object]) -> Iterator[tuple[Run, str]]:
     """Yield the runs of one block, and where in the file each is named."""
     for notebook in as_list(grid.block["notebook"]):
-        named = str(notebook)
-        source = notebook_path(find(named, grid.path) if named.endswith(".ipynb") else named).resolve()
+        source = find_notebook(str(notebook), grid.path)
         limits = load_constant(source, "LIMITS")
         grid.check_names(source, limits)
         for name in given:
             with told_at(source.stem):
                 known(name, limits)
         for settings in as_list(grid.block.get("settings")):
-            file = find(settings, grid.path) if settings else None
+            file = find_settings(settings, source, grid.path) if settings else None
             fixed = fixed_parameters(file, source, limits) | dict(grid.part("parameters")) | given
             labels = {"notebook": source.stem, "settings": file.stem if file else None}
             for varied, place in grid.combinations(source, fixed, labels, limits):
@@ -153,6 +153,11 @@ def block_runs(grid: Grid, given: dict[str, object]) -> Iterator[tuple[Run, str]
                     )
                 base = "-".join(str(label) for label in labels.values() if label)
                 yield typed(Run(base, source, fixed | varied, tuple(varied)), limits), place
+
+
+def find_settings(name: object, source: Path, sweep: Path) -> Path:
+    """Return the settings file that a sweep names: from the working folder, beside the sweep, or the project's own."""
+    return find_file(str(name), "settings file", notebooks=[source.stem], beside=[sweep.resolve().parent])
 
 
 def fixed_parameters(file: Path | None, source: Path, limits: Mapping[str, object]) -> dict[str, object]:

@@ -6,6 +6,7 @@ import signal
 def dask_setup(worker: object) -> None:
     """Leave Ctrl-C to the sweep, which ends the workers itself; import once what every run needs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from ..runs import run_notebook  # noqa: F401
     from . import work  # noqa: F401
 
 

@@ -12,7 +12,7 @@ from distributed import Client, Status
 from distributed.deploy.cluster import Cluster
 
 from ..notebooks import ParameterError
-from ..settings import read_yaml
+from ..settings import find_file, read_yaml
 from .engines import SETTINGS, THREADS, Engine, quiet_logs, quiet_warnings
 
 OWN = ("jobs", "cpus")
@@ -53,6 +53,7 @@ def read_cluster(path: str | Path) -> dict[str, object]:
     ParameterError
         When it cannot be read, lacks ``cpus``, ``memory`` or ``walltime``, or sets what is set by the sweep.
     """
+    path = find_file(path, "cluster file")
     said = read_yaml(path, "cluster file")
     needed = ("cpus", "memory", "walltime")
     if not isinstance(said, dict) or any(name not in said for name in needed):

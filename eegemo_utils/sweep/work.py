@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psutil
 
+from .. import runs
 from ..notebooks import NotebookError, ParameterError
 from ..notebooks.provenance import package_fingerprint
-from ..runs import RunError, RunResult, run_notebook, states
+from ..runs import states
 from ..runs.folders import MARKER, FolderInUse, write_json
 from ..runs.states import ERROR
 from .files import Run
@@ -44,7 +45,7 @@ def attempt(task: dict[str, object]) -> Outcome:
     try:
         clear(folder, Path(task["source"]).stem)
         result = run_when_free(task, folder)
-    except RunError as error:
+    except runs.RunError as error:
         return failed(KINDS.get(error.status, "killed"), error, error.cell)
     except NotebookError as error:
         return failed("parameters", error)
@@ -55,7 +56,7 @@ def attempt(task: dict[str, object]) -> Outcome:
     return Outcome("done", seconds=result.seconds, peak_memory_mb=result.peak_memory_mb)
 
 
-def run_when_free(task: dict[str, object], folder: Path) -> RunResult | Outcome:
+def run_when_free(task: dict[str, object], folder: Path) -> runs.RunResult | Outcome:
     """Run a notebook, after waiting for another run to leave its folder where one is at work there."""
     began = time.monotonic()
     while True:
@@ -63,7 +64,7 @@ def run_when_free(task: dict[str, object], folder: Path) -> RunResult | Outcome:
         if done is not None:
             return done
         try:
-            return run_notebook(
+            return runs.run_notebook(
                 task["source"], task["parameters"], out=folder, time_limit=task["time_limit"], progress=quiet
             )
         except FolderInUse:

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from eegemo_utils.syntax import source_tree
+
 
 def checkpoint_path(name: str) -> Path | None:
     """Where a training called `name` keeps its checkpoint: ``$EEGEMO_OUT/checkpoints/<name>.pt``.
@@ -84,9 +86,13 @@ def random_state(device: torch.device) -> dict:
 
 
 def set_random_state(state: dict, device: torch.device) -> None:
-    """Put back what `random_state` returned."""
+    """Put back what `random_state` returned; warn where it is of another kind of device."""
     torch.set_rng_state(state["cpu"])
-    if state["cuda"] is not None:
+    before = "cpu" if state["cuda"] is None else "cuda"
+    if before != device.type:
+        warnings.warn(f"a training that began on {before} goes on on {device.type}: rounding and random numbers "
+                      f"differ from there on, so its result is not, bit for bit, that of one device", stacklevel=2)
+    elif before == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
@@ -116,9 +122,9 @@ def _feed(digest, value) -> None:
 
 
 def _function(function) -> list:
-    """What makes a function itself: name, code, constants, defaults and captured plain values."""
-    code = function.__code__
+    """What makes a function itself, on any Python: name, syntax tree, defaults and captured plain values."""
     captured = [cell.cell_contents for cell in function.__closure__ or ()]
-    plain = [value for value in (*code.co_consts, *(function.__defaults__ or ()), *captured)
+    defaults = *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()
+    plain = [value for value in (*defaults, *captured)
              if isinstance(value, (str, int, float, tuple, type(None)))]
-    return [function.__qualname__, code.co_code, plain]
+    return [function.__qualname__, repr(source_tree(function.__code__)), plain]

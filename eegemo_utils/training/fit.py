@@ -71,10 +71,10 @@ def fit(model: nn.Module, X, y, train, val=None, *, epochs: int, objective: Call
     grad_clip : float, optional
         Largest allowed norm of the gradient.
     checkpoint : Path, optional
-        Kept up to date after each epoch; large ones less often, so that they take a tenth of the time at
-        most. The same call again goes on from it and ends with the same weights and history, bit for bit,
-        as a run that was not interrupted; after a finished one it returns at once. A checkpoint of another
-        training is reported and replaced.
+        Written after an epoch, as often as takes a tenth of the time at most, and at the end. The same call goes on
+        from it and ends with the same weights and history, bit for bit, as a run that was not interrupted, on the
+        same kind of device and with deterministic kernels (see `seed_everything`); after a finished one it returns at
+        once. A checkpoint of another training is reported and replaced; one from another device is reported and used.
     progress : bool
         Print about ten lines over the whole training.
     name : str

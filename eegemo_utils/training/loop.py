@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from . import checkpoints
-from .data import stack_rows, steps
+from .data import rows_on_device, stack_rows, steps
 from .device import autocast
 from .history import Tracker, copy_state, load_state, model_state
 from .objectives import classification
 from .plateau import Plateau
 
-SHARE, QUICK = 0.1, 0.1  # checkpoints take a tenth of the time at most; under 0.1 s they are always written
+SHARE, FIRST = 0.1, 1.0  # checkpoints take a tenth of the time at most, and none is written in the first second
 EVALUATION_FACTOR = 4  # without saved activations a batch this much larger needs no more memory
 
 
@@ -76,7 +76,7 @@ class Loop:
         self.models, self.engine, self.settings = models, engine, settings
         self.device = next(models[0].parameters()).device
         self.trains = trains
-        self.vals = [None if val is None else val.to(self.device) for val in vals]
+        self.vals = rows_on_device(vals, self.device)
         self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.trackers = [Tracker(settings.patience, settings.plateau, settings.keep_last) for _ in models]
         self.weights = [[p for p in model.parameters() if p.requires_grad] for model in models]
@@ -86,7 +86,7 @@ class Loop:
         self.autocast = autocast(self.device, settings.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
         self._numbers: dict[tuple, torch.Tensor] = {}
-        self.next_save = 0.0  # on the clock of time.monotonic
+        self.next_save = time.monotonic() + FIRST
 
     def _make_optimizer(self, weights):
         settings = self.settings
@@ -124,13 +124,13 @@ class Loop:
             self.trackers[k].keep_start(loss / len(self.vals[k]), self.models[k])
 
     def _save(self, path, mark, epoch):
-        """Write a checkpoint, unless the last one took long and is not old."""
+        """Write a checkpoint, once the time since the last one is worth what that took."""
         begun = time.monotonic()
         if begun < self.next_save:
             return
         checkpoints.save(path, self._state(mark, epoch))
         now = time.monotonic()
-        self.next_save = now + (now - begun) / SHARE if now - begun > QUICK else now
+        self.next_save = now + (now - begun) / SHARE
 
     def _epoch(self, epoch, active):
         rates = self._rates()
@@ -166,7 +166,7 @@ class Loop:
 
     def _fit_batches(self, active):
         totals = self._zeros()
-        order = {k: self._shuffled(k) for k in active}
+        order = self._shuffled(active)
         for groups in steps({k: len(self.trains[k]) for k in active}, self.settings.batch_size):
             self.optimizer.zero_grad(set_to_none=True)
             loss = sum(self._forward(ks, stack_rows(order, ks, spans), totals).sum() for ks, spans in groups)
@@ -193,14 +193,14 @@ class Loop:
         with self.autocast:
             losses, hits = self.engine(ks, rows)
         if ks not in self._numbers:
-            self._numbers[ks] = torch.tensor(ks, device=self.device)
+            self._numbers[ks] = rows_on_device([torch.tensor(ks)], self.device)[0]
         sums = torch.stack((losses.detach().double() * rows.shape[1], hits.double()), dim=1)
         totals.index_add_(0, self._numbers[ks], sums)
         return losses
 
-    def _shuffled(self, k):
-        rows = self.trains[k]
-        return rows[torch.randperm(len(rows), generator=self.orders[k])].to(self.device)
+    def _shuffled(self, active):
+        rows = [self.trains[k][torch.randperm(len(self.trains[k]), generator=self.orders[k])] for k in active]
+        return dict(zip(active, rows_on_device(rows, self.device), strict=True))
 
     def _zeros(self):
         return torch.zeros(len(self.models), 2, dtype=torch.float64, device=self.device)
@@ -212,7 +212,7 @@ class Loop:
                   for group in self.optimizer.param_groups]
         rule = [s.patience, astuple(s.plateau) if s.plateau else None, s.keep_start, s.keep_last]
         how = [s.epochs, s.batch_size, s.learning_rate, rule, s.precision, s.grad_clip, s.objective,
-               s.optimizer, s.schedule, type(self.optimizer), groups, self.device.type]
+               s.optimizer, s.schedule, type(self.optimizer), groups]
         return checkpoints.fingerprint(how, list(seeds), self.trains, self.vals,
                                        [model_state(model) for model in self.models], X, y)
 

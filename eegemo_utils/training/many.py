@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from .data import n_rows, row_numbers, stack_rows, steps, take
+from .data import n_rows, row_numbers, rows_on_device, stack_rows, steps, take
 from .device import autocast
 from .fit import checked_rows, full_precision, prepared
 from .history import History, model_state
@@ -48,6 +48,9 @@ class _Stacked:
             parameters = {name: weight[None] for name, weight in self.parameters[ks[0]].items()}
         else:
             parameters = _stacked(self.parameters, ks)
+            for weights in parameters.values():
+                if weights.requires_grad:  # one copy for all models; a gradient of another layout is copied for each
+                    weights.register_hook(torch.Tensor.contiguous)
         return parameters, _stacked(self.buffers, ks)
 
     def run(self, function, ks, *data):
@@ -69,11 +72,19 @@ class _Stacked:
         except RuntimeError as error:
             raise _explained(error, self.skeleton) from error
         if self.skeleton.training:
-            with torch.no_grad():
-                for name, stacked in buffers.items():
-                    for k, value in zip(ks, stacked, strict=True):
-                        self.buffers[k][name].copy_(value)
+            self._write_back(ks, buffers)
         return results
+
+    @torch.no_grad()
+    def _write_back(self, ks, buffers):
+        """Copy stacked buffers into the models' own, in one launch for each type of number."""
+        pairs: dict[torch.dtype, tuple[list, list]] = {}
+        for name, stacked in buffers.items():
+            targets, sources = pairs.setdefault(stacked.dtype, ([], []))
+            targets += [self.buffers[k][name] for k in ks]
+            sources += stacked.unbind()
+        for targets, sources in pairs.values():
+            torch._foreach_copy_(targets, sources)
 
 
 class _Engine(_Stacked):
@@ -147,7 +158,7 @@ def predict_many(models: Sequence[nn.Module], X, rows_list: Sequence, batch_size
         raise ValueError(f"one list of rows a model: found {len(models)} models, {len(rows_list)} lists")
     X, _ = prepared(X, None, models[0])
     n, device = n_rows(X), next(models[0].parameters()).device
-    rows_list = [row_numbers(rows, n, "rows").to(device) for rows in rows_list]
+    rows_list = rows_on_device([row_numbers(rows, n, "rows") for rows in rows_list], device)
     stacked = _Stacked(models)
     stacked.train(False)
     parts = [[] for _ in models]
@@ -155,8 +166,9 @@ def predict_many(models: Sequence[nn.Module], X, rows_list: Sequence, batch_size
         for groups in steps({k: len(rows) for k, rows in enumerate(rows_list)}, batch_size):
             for ks, spans in groups:
                 x = take(X, stack_rows(rows_list, ks, spans))
-                for k, outputs in zip(ks, stacked.run(forward, ks, x), strict=True):
-                    parts[k].append(full_precision(outputs).cpu())
+                outputs = full_precision(stacked.run(forward, ks, x)).cpu()  # one wait for all models
+                for k, own in zip(ks, outputs, strict=True):
+                    parts[k].append(own)
     return [torch.cat(part) for part in parts]
 
 

@@ -1,4 +1,7 @@
-"""A walk through a MATLAB file of version 5 to 7.2, part by part: whatever does not fit together is found.
+"""MATLAB files of version 5 to 7.2, part by part: whatever does not fit together is a `DatasetError`.
+
+SciPy trusts what a file says of itself, and a damaged one can end the whole process; it also reads a nested variable
+only as a whole. So files are read here: each part's kind, size and shape must fit the others.
 
 Layout: MathWorks, "MAT-File Format", chapter 1. A file is 128 bytes and then parts, each of a kind, a number of bytes
 and contents. An array is a part of parts: flags, shape, name, then numbers, text, or arrays again. A compressed part
@@ -13,8 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import scipy  # scipy.io loads when it is used
 
 from eegemo_utils.access import unreadable
+from eegemo_utils.datasets.common import one_move
 from eegemo_utils.trials import DatasetError
 
 INT8, INT32, UINT32, MATRIX, COMPRESSED, UTF8 = 1, 5, 6, 14, 15, 16  # kinds of parts
@@ -27,8 +32,90 @@ MAX_DEPTH, MAX_DIMS, CHUNK = 12, 32, 1 << 20
 FAULTS = (ValueError, struct.error, zlib.error)  # what damaged bytes raise below; DatasetError is a ValueError
 
 
+def load_mat(path, names) -> dict[str, np.ndarray]:
+    """Read numbers and texts of a MATLAB file by their names.
+
+    Parameters
+    ----------
+    path : path
+    names : sequence of str
+        Others cost neither time nor memory. See `names_in`, and `leaves` for cells and structs.
+
+    Returns
+    -------
+    dict
+        Arrays of at least two dimensions; a text as an array of one; for a cell or a struct an empty array of
+        objects.
+
+    Raises
+    ------
+    DatasetError
+        When the file is missing, damaged, of another kind, or lacks one of `names`.
+    """
+    found, values = [], {}
+    for keys, value in walk(path, set(names).__contains__, lambda keys: len(keys) == 1):
+        if value is None:
+            found.append(keys[0])
+        else:
+            values[keys[0]] = np.array([value]) if isinstance(value, str) else value
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise _lacks(path, "variables " + ", ".join(names), f"missing: {', '.join(missing)}; ", found)
+    return {name: values.get(name, np.empty(0, object)) for name in names}
+
+
+def _lacks(path, expected: str, missing: str, found: list[str]) -> DatasetError:
+    return DatasetError(f"{path}: expected the {expected}; {missing}found {', '.join(found)[:200] or 'none'}. Another "
+                        f"dataset's file?")
+
+
+def names_in(path) -> list[str]:
+    """Return the names of the variables of a MATLAB file, in its order. Raises DatasetError as `load_mat` does."""
+    return [keys[0] for keys, _ in walk(path, lambda name: False, lambda keys: False) if keys[0]]
+
+
+def leaves(path, name: str, keep: Callable[[tuple], bool]) -> Iterator[tuple[tuple, np.ndarray | str]]:
+    """Yield arrays and texts inside nested structs and cells, one at a time: for files larger than memory.
+
+    Parameters
+    ----------
+    path : path
+    name : str
+        Variable.
+    keep : callable
+        Whether the array or text at some keys is wanted; the keys are ("Data", 3, "EEG", ...): fields of structs, and
+        numbers, from 0, of the items of cells and of structs with more than one.
+
+    Yields
+    ------
+    keys : tuple
+    value : ndarray or str
+
+    Raises
+    ------
+    DatasetError
+        When the file is missing, damaged, of another kind, or lacks `name`.
+    """
+    found = []
+    for keys, value in walk(path, lambda known: known == name, lambda keys: keep(keys[1:])):
+        if value is not None:
+            yield keys[1:], value
+        else:
+            found.append(keys[0])
+    if name not in found:
+        raise _lacks(path, f"variable {name}", "", found)
+
+
+def save_mat(path, variables: dict) -> Path:
+    """Write a MATLAB file (version 5, not compressed), in one move."""
+    path = Path(path)
+    with one_move(path) as partial, partial.open("wb") as file:
+        scipy.io.savemat(file, variables)
+    return path
+
+
 def walk(path, wanted: Callable[[str], bool], keep: Callable[[tuple], bool]) -> Iterator[tuple[tuple, object]]:
-    """Walk through the variables of a file, and give the numbers and texts that are asked for.
+    """Walk through the variables of a file, and yield the numbers and texts that are asked for.
 
     Parameters
     ----------
@@ -61,13 +148,13 @@ def walk(path, wanted: Callable[[str], bool], keep: Callable[[tuple], bool]) -> 
     except OSError as error:
         raise DatasetError(unreadable(path, error)) from None
     except FAULTS as error:
-        raise error if isinstance(error, DatasetError) else damaged(path, error) from error
+        raise error if isinstance(error, DatasetError) else _damaged(path, error) from error
 
 
-def damaged(path, error: Exception) -> DatasetError:
-    """The error of a file that ends too early or does not fit together."""
+def _damaged(path, error: Exception) -> DatasetError:
+    """Return the error of a file that ends too early or does not fit together."""
     return DatasetError(f"{path}: expected a whole MATLAB file, found one that is damaged or cut off "
-                        f"({type(error).__name__}: {error!s:.120}). Get the file anew.")
+                        f"({type(error).__name__}: {error!s:.120}). Get the file again.")
 
 
 def _byte_order(path: Path, start: bytes) -> str:
@@ -77,7 +164,7 @@ def _byte_order(path: Path, start: bytes) -> str:
         found = "version 7.3 (HDF5); save it with -v7 in MATLAB"
     else:
         found = f"{len(start)} bytes" if len(start) < 128 else f"a file that starts with {start[:12]!r}"
-        found += ". Get the file anew, or take it away"
+        found += ". Get the file again, or take it away"
     raise DatasetError(f"{path}: expected a MATLAB file of version 5 to 7.2, found {found}.")
 
 
@@ -97,6 +184,8 @@ def _variable(file, size: int, order: str, wanted, keep) -> Iterator[tuple[tuple
     yield (name,), None
     if wanted(name):
         yield from walker.content(flags, shape, inner_end, (name,))
+        if walker.stream is not file:
+            walker.stream.finish()
     file.seek(end)
 
 
@@ -105,7 +194,7 @@ class _Inflated:
 
     def __init__(self, file, n_bytes: int):
         self.file, self.left = file, n_bytes
-        self.inflater, self.ready, self.where = zlib.decompressobj(), b"", 0
+        self.inflater, self.ready, self.where = zlib.decompressobj(), memoryview(b""), 0
 
     def read(self, n_bytes: int) -> bytes:
         parts = []
@@ -129,7 +218,12 @@ class _Inflated:
                 self.left -= len(packed)
                 if not packed:
                     return
-            self.ready = self.inflater.decompress(packed, CHUNK)
+            self.ready = memoryview(self.inflater.decompress(packed, CHUNK))
+
+    def finish(self) -> None:
+        """Read the checksum at the end, which zlib compares."""
+        if self.read(1) or not self.inflater.eof:
+            raise ValueError("a compressed part that does not end with its array")
 
     def tell(self) -> int:
         return self.where
@@ -143,7 +237,7 @@ class _Inflated:
 
 
 class _Walk:
-    """Reads what parts say of themselves, and holds it against one another."""
+    """Reads what parts say of themselves, and compares it."""
 
     def __init__(self, stream, order: str, keep):
         self.stream, self.order, self.keep = stream, order, keep
@@ -152,7 +246,7 @@ class _Walk:
         return struct.unpack(self.order + form, self.stream.read(n_bytes))
 
     def part(self, kinds, end: int, keep: bool = True) -> tuple[int, int, bytes]:
-        """Kind, number of bytes and content (if kept) of the next part, which must end before `end`."""
+        """Return kind, number of bytes and content (if kept) of the next part, which must end before `end`."""
         kind, n_bytes = self.unpack("2I", 8) if end - self.stream.tell() >= 8 else (0, 0)
         if kind >> 16:  # up to four bytes stand in the tag itself
             packed = struct.pack(f"{self.order}I", n_bytes)
@@ -170,7 +264,7 @@ class _Walk:
         return kind, n_bytes, content
 
     def head(self, end: int) -> tuple[int, tuple[int, ...], str]:
-        """Flags, shape and name of an array."""
+        """Return flags, shape and name of an array."""
         _, size, flags = self.part((UINT32,), end)
         _, shape_bytes, shape = self.part((INT32, UINT32), end)
         _, _, name = self.part((INT8, UTF8), end)
@@ -180,7 +274,7 @@ class _Walk:
                 name.decode("latin1"))
 
     def content(self, flags: int, shape: tuple[int, ...], end: int, keys: tuple) -> Iterator[tuple[tuple, object]]:
-        """What an array holds, which must end at `end`."""
+        """Yield what an array holds, which must end at `end`."""
         kind = flags & 0xFF
         if kind in NUMERIC:
             yield from self._numbers(NUMERIC[kind], bool(flags & COMPLEX), shape, end, keys)
@@ -197,16 +291,16 @@ class _Walk:
             raise ValueError(f"{end - self.stream.tell()} bytes too many in an array")
 
     def _numbers(self, dtype: str, is_complex: bool, shape: tuple, end: int, keys: tuple):
-        kept = self.keep(keys)
+        kept, parts = self.keep(keys), []
         for _ in range(1 + is_complex):
             code, n_bytes, raw = self.part(NUMBERS, end, keep=kept)
             stored = np.dtype(self.order + NUMBERS[code])
             if n_bytes != math.prod(shape) * stored.itemsize:
                 raise ValueError(f"{n_bytes} bytes of {stored.name} for an array of shape {shape}")
-        if kept and is_complex:
-            raise ValueError("complex numbers")
+            if kept:
+                parts.append(np.frombuffer(raw, stored).astype(dtype, copy=False).reshape(shape, order="F"))
         if kept:
-            yield keys, np.frombuffer(raw, stored).astype(dtype).reshape(shape, order="F")
+            yield keys, parts[0] + 1j * parts[1] if is_complex else parts[0]
 
     def _fields(self, end: int) -> list[str]:
         _, _, width = self.part((INT32,), end)
