@@ -195,7 +195,7 @@ def test_nothing_there(tmp_path):
 
 def test_every_dataset_is_known_to_be_emotion_or_not():
     undecided = set(datasets.MODULES) - folders.EMOTION - folders.NOT_EMOTION
-    assert undecided == {"muse", "eeg_folder"}  # anybody's own recordings
+    assert undecided == {"muse", "own", "eeg_folder"}  # anybody's own recordings
 
 
 def test_simulated_files_of_an_emotion_dataset_stay_simulated():

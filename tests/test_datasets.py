@@ -12,7 +12,7 @@ SMALL = {
     "mped": {"n_subjects": 1}, "faced": {"n_subjects": 1}, "eegmat": {"n_subjects": 1},
     "tuab": {"n_subjects": 4, "n_seconds": 10}, "tuev": {"n_subjects": 2}, "mobi": {"n_subjects": 1},
     "muse": {"n_subjects": 1}, "emotions": {"n_subjects": 1},
-    "eeg_folder": {"n_subjects": 1},
+    "own": {"n_subjects": 2}, "eeg_folder": {"n_subjects": 1},
 }
 
 

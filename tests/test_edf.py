@@ -1,10 +1,12 @@
 """The EDF writer against MNE, the header reader against bytes made by hand, both against damaged files."""
 
+from datetime import datetime
+
 import mne
 import numpy as np
 import pytest
 
-from eegemo_utils.datasets import edf
+from eegemo_utils.datasets.formats import edf
 from eegemo_utils.trials import DatasetError
 
 
@@ -35,9 +37,10 @@ def test_what_is_written_reads_back(tmp_path):
     rng = np.random.default_rng(0)
     eeg, ecg = rng.normal(0, 20, (2, 500)), rng.normal(0, 0.3, 500)
     path = edf.write_edf(tmp_path / "ä b.edf", [*eeg, ecg], ["EEG Fp1", "EEG O2", "ECG ECG"], 100,
-                         units=["uV", "uV", "mV"], prefilter="HP:0.5Hz", annotation_samples=57)
-    assert path.stat().st_size == 256 * 5 + 5 * 2 * (300 + 57) and list(tmp_path.iterdir()) == [path]
+                         units=["uV", "uV", "mV"], prefilter="HP:0.5Hz", annotations=True)
     header = edf.read_header(path)
+    assert path.stat().st_size == 256 * 5 + 5 * 2 * sum(header.n_samples) and list(tmp_path.iterdir()) == [path]
+    assert header.n_samples[:3] == (100, 100, 100)
     assert header.labels == ("EEG Fp1", "EEG O2", "ECG ECG", "EDF Annotations")
     assert header.reserved == "EDF+C" and header.seconds == 5 and header.sfreq("EEG O2") == 100
     assert header.units == ("uV", "uV", "mV", "") and header.prefilters[0] == "HP:0.5Hz"
@@ -50,9 +53,19 @@ def test_what_is_written_reads_back(tmp_path):
     assert raw.ch_names == ["EEG Fp1", "EEG O2", "ECG ECG"] and len(raw.annotations) == 0
 
 
+def test_what_is_written_as_bdf_is_read_by_mne(tmp_path):
+    signals = np.random.default_rng(0).normal(0, 20, (3, 500)) + [[1000], [0], [-250000]]
+    path = edf.write_edf(tmp_path / "a.bdf", signals, ["Fz", "Cz", "Pz"], 250, limits=(-375000, 375000))
+    raw = mne.io.read_raw_bdf(path, verbose="error")
+    assert raw.ch_names == ["Fz", "Cz", "Pz"] and raw.info["sfreq"] == 250
+    np.testing.assert_allclose(raw.get_data() * 1e6, signals, atol=0.03)
+    found = edf.read_span(path, edf.open_edf(path, ["Pz", "Fz"]), "uV", ["Pz", "Fz"], 100, 300)
+    np.testing.assert_allclose(found, signals[[2, 0], 100:300], atol=0.03)
+
+
 def test_two_rates_dates_and_constant_signals(tmp_path):
     path = edf.write_edf(tmp_path / "a.edf", [np.zeros(500), np.arange(100.0)], ["EEG Cz", "PHOTIC"], [250, 50],
-                         patient="00000001 F 01-JAN-1988 00000001 Age:23", start="03.02.0112.30.00")
+                         patient="00000001 F 01-JAN-1988 00000001 Age:23", start=datetime(2001, 2, 3, 12, 30))
     assert edf.read_header(path).patient.endswith("Age:23")
     assert edf.read_header(path).sfreq("PHOTIC") == 50
     signals, sfreq = edf.read_edf(path, ["EEG Cz"])
@@ -64,8 +77,10 @@ def test_two_rates_dates_and_constant_signals(tmp_path):
 
 @pytest.mark.parametrize("low, high", [(-45.16981, 59.3566), (-3e6, 1.0), (0.001, 0.0011), (-1e-4, 12345.678)])
 def test_limits_enclose_the_signal(tmp_path, low, high):
-    texts = edf._limits(tmp_path, np.array([low, high]), "x")
-    assert float(texts[0]) <= low < high <= float(texts[1]) and max(map(len, texts)) <= 8
+    signal = np.linspace(low, high, 100)
+    path = edf.write_edf(tmp_path / "a.edf", [signal], ["x"], 100)
+    read = mne.io.read_raw_edf(path, verbose="error").get_data()[0] * 1e6
+    np.testing.assert_allclose(read, signal, rtol=0, atol=(high - low) / 60000 + 1e-7 * abs(high))
 
 
 def test_bytes_made_by_hand_are_read(tmp_path):
@@ -109,9 +124,9 @@ def test_damaged_files_are_refused_by_name(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("signals, options, message", [
-    ([np.zeros(150)], {}, "whole records"), ([np.zeros(0)], {}, "whole records"),
-    ([np.array([np.nan] * 100)], {}, "not finite"), ([np.full(100, 1e12)], {}, "too far"),
-    ([np.zeros(100)], {"patient": "x" * 81}, "does not fit"), ([np.zeros(100)] * 2, {}, "one of each"),
+    ([np.zeros(150)], {}, "cannot be written"), ([np.zeros(0)], {}, "cannot be"),
+    ([np.array([np.nan] * 100)], {}, "finite"), ([np.full(100, 1e12)], {}, "cannot be written"),
+    ([np.zeros(100)], {"patient": "x" * 81}, "exceeds maximum field length"), ([np.zeros(100)] * 2, {}, "zip"),
 ])
 def test_what_edf_cannot_hold_is_refused(tmp_path, signals, options, message):
     with pytest.raises(DatasetError, match=message):

@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from test_edf import field, with_limits
 
 from eegemo_utils import datasets, montage
-from eegemo_utils.datasets import edf, eegmat
+from eegemo_utils.datasets import eegmat
+from eegemo_utils.datasets.formats import edf
 from eegemo_utils.trials import DatasetError, Trials
 
 LABELS = [f"EEG {name}" for name in "Fp1 Fp2 F3 F4 F7 F8 T3 T4 C3 C4 T5 T6 P3 P4 O1 O2 Fz Cz Pz A2-A1".split()]
@@ -89,11 +90,15 @@ def test_simulated_people_come_back(tmp_path, cohort):
 def test_the_layout_is_the_release_s_own(tmp_path, cohort):
     path = eegmat.write(cohort, tmp_path)[0]
     header, content = edf.read_header(path), path.read_bytes()
-    assert header.labels == (*LABELS, "ECG ECG", "EDF Annotations") and len(content) == 5888 + 3 * 21114
-    assert header.units == ("uV",) * 20 + ("mV", "") and header.n_samples == (500,) * 21 + (57,)
+    assert header.labels == (*LABELS, "ECG ECG", "EDF Annotations")
+    assert len(content) == 5888 + 3 * (21000 + 2 * header.n_samples[21])  # the release's are 57 words wide
+    assert header.units == ("uV",) * 20 + ("mV", "") and header.n_samples[:21] == (500,) * 21
     assert header.record_seconds == 1 and header.reserved == "EDF+C"
     assert set(header.prefilters[:21]) == {"HP:0.500000Hz LP:45.000000Hz RF:50Hz"}
-    assert content[5888 + 21000:][:5] == b"+0\x14\x14\0" and content[5888 + 21114 + 21000:][:5] == b"+1\x14\x14\0"
+    record = 21000 + 2 * header.n_samples[21]
+    assert content[5888 + 21000:][:5] == b"+0\x14\x14\0" and content[5888 + record + 21000:][:5] == b"+1\x14\x14\0"
+    assert content[8:168].split() == b"0 M 01-JAN-1990 Subject00 Startdate 01-JAN-2011 0 Doctor eegemo_utils".split()
+    assert content[168:184] == b"01.01.1100.00.00"
     lines = (tmp_path / "subject-info.csv").read_text().splitlines()
     assert lines[0] + "\n" == CSV and lines[1].startswith("Subject00,") and len(lines) == 3
     raw = mne.io.read_raw_edf(path, verbose="error")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from matplotlib.figure import Figure
 
-from eegemo_utils.notebooks import ParameterError
+from eegemo_utils.notebooks import NotebookError, ParameterError
 from eegemo_utils.runs import RunError, RunResult, engine, publish_figures, refresh, results_table, run_notebook
 from eegemo_utils.runs import folders as folders_module
 
@@ -351,3 +351,11 @@ def test_kernel_waits_without_spinning(tmp_path, monkeypatch):
     assert engine.kernel_environment(tmp_path)["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert engine.kernel_environment(tmp_path)["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(("folder", "message"), [("_notebooks", "part of an installed package"),
+                                                 ("locked", "its folder cannot be written")])
+def test_refresh_renews_only_what_it_may_write(notebook, tmp_path, quiet, monkeypatch, folder, message):
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "locked")
+    with pytest.raises(NotebookError, match=message):
+        refresh([notebook("1", folder=tmp_path / folder)], progress=quiet)

@@ -20,6 +20,7 @@ from eegemo_utils.datasets import (
     mobi,
     mped,
     muse,
+    own,
     seed,
     seed_iv,
     seed_v,
@@ -32,10 +33,11 @@ from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (
     faced, eegmat, deap, dreamer, seed, seed_iv, seed_v, mped, tuab, tuev,
-    mobi, muse, emotions, eeg_folder)}
+    mobi, muse, emotions, own, eeg_folder)}
 # What shows which dataset a folder holds: the first whose pattern is there. Any other folder is Muse's, but for one
 # of EEG files without a csv.
 SIGNS = {
+    "own": ("trials.csv",),
     "emotions": ("emotions.csv",),
     "deap": ("s[0-3][0-9].dat", "s[0-3][0-9].mat", "data_preprocessed_*"),
     "dreamer": ("DREAMER.mat",),

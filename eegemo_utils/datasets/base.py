@@ -200,6 +200,10 @@ class Dataset:
         """Return the recordings that a folder holds, in any form, which must not be mixed with others."""
         raise NotImplementedError
 
+    def own(self, present: set[Path], targets: dict, table: pd.DataFrame, root: Path) -> set[Path]:
+        """Return those of the recordings in a folder that may stay, or be replaced, where the cohort is the same."""
+        return set(targets)
+
     def save(self, path: Path, signals: list[np.ndarray], rows: pd.DataFrame) -> None:
         """Write one file, in one move."""
         raise NotImplementedError
@@ -292,6 +296,8 @@ class Dataset:
             report.missing.append(f"fault: {error}")
             return report
         sound = [self._check_variant(root, report, name, options) for name, options in variants.items()]
+        if any(variants):
+            report.found.append(f"forms that are here: {', '.join(variants)}")
         report.found = list(dict.fromkeys(report.found))
         report.decisions = list(dict.fromkeys(report.decisions))
         report.ok = any(sound) and not any(line.startswith("fault: ") for line in report.missing)
@@ -305,6 +311,7 @@ class Dataset:
             sources, ignored = self.sources(root, None, **options)
             description, written = self.described(root)
             report.found.append(description)
+            n_before = len(report.missing)
             for source, part in self.load_each(sources, not written, checking=True):
                 try:
                     part = self._checked(source, part, survey)
@@ -314,6 +321,9 @@ class Dataset:
                 report.found += [before + line] if (line := self.line(source, part)) else []
                 tables.append(part.table)
                 said += part.decisions
+            people = {source.subject for source in sources}
+            report.found.append(f"{before}{len(sources)} recordings of {len(people)} people, "
+                                f"{len(report.missing) - n_before} of them faulty")
             if tables:
                 table, decisions = self.label(pd.concat(tables, ignore_index=True), root, not written, **options)
                 report.missing += [before + line for line in self.remarks(table, root)]
@@ -342,7 +352,8 @@ class Dataset:
                                f"{few(strangers)}")
         self.check_trials(trials, root, form)
         targets = self.targets(table, root, form)
-        prepare_folder(root, trials.description, self.present(root, form), targets)
+        present = set(self.present(root, form)) if root.is_dir() else set()
+        prepare_folder(root, trials.description, present, self.own(present, targets, table, root))
         self.save_beside(root, table, form)
         picks = [names.index(name) for name in wanted]
         for path, rows in targets.items():

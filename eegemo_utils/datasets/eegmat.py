@@ -23,6 +23,7 @@ bad, the readme 24 and 12. Sex in a header may contradict the csv, which is righ
 import hashlib
 import io
 import re
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,7 @@ import pandas as pd
 from eegemo_utils.access import in_words
 from eegemo_utils.datasets.base import Dataset, Part, Size, Source
 from eegemo_utils.datasets.common import pick_subjects, save_text
-from eegemo_utils.datasets.edf import read_edf, write_edf
-from eegemo_utils.datasets.edf_header import ANNOTATIONS, read_header
+from eegemo_utils.datasets.formats.edf import ANNOTATIONS, read_edf, read_header, write_edf
 from eegemo_utils.datasets.plausible import others_ignored
 from eegemo_utils.trials import DatasetError, shown
 
@@ -144,7 +144,7 @@ class Eegmat(Dataset):
         (signal,), row, flat = signals, rows.iloc[0], np.zeros(signals[0].shape[1])
         write_edf(path, [*signal, flat, flat], [*(f"EEG {name}" for name in ELECTRODES), *DROPPED], SFREQ,
                   units=["uV"] * 20 + ["mV"], patient=f"0 {row['gender']} 01-JAN-1990 {row['subject']}",
-                  start=f"01.01.{int(row['year']) % 100:02d}00.00.00", annotation_samples=57,
+                  start=datetime(int(row["year"]), 1, 1), annotations=True,
                   recording=f"Startdate 01-JAN-{int(row['year'])} 0 Doctor eegemo_utils",
                   prefilter="HP:0.500000Hz LP:45.000000Hz RF:50Hz")
 

@@ -18,7 +18,7 @@ What the reader decides, and says in ``decisions`` and in the report of `check`:
 - people without After_remarks.mat have no ratings and no play order (NaN);
 - of BIDS recordings the last 30 s of each clip are taken, at 250 Hz; they are not filtered and not referenced again;
 - a BIDS recording whose unit cannot be true, by its amplitude, is scaled by 1e6 or 1e-6;
-- DE of minus infinity (a constant signal) becomes -30, as in the official pipeline;
+- DE of minus infinity (a constant signal) becomes -30, as in the official pipeline; features become float32;
 - a folder with DESCRIPTION.txt, which `write` makes, may hold shorter clips; any other must not.
 
 Traps. Raw files of sub000-sub060 name and order signals in another way (T3 T4 A1 A2 ... T5 T6): never take positions
@@ -28,17 +28,22 @@ are shown the same clips says in part which clip it is. The columns ``take`` and
 clips of fear are from one film, and all neutral ones. Clip 22 is 8 s longer for sub036-sub060 than for the others.
 """
 
+import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy  # scipy.signal loads when it is used: it takes a second
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets import faced_bids as bids
 from eegemo_utils.datasets import faced_files as files
-from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description, save_text
+from eegemo_utils.datasets.base import Dataset, Option, Part, Size, Source
+from eegemo_utils.datasets.common import save_text
 from eegemo_utils.datasets.faced_files import (
     BANDS,
+    CLIP_EMOTIONS,
     ELECTRODES,
     EMOTIONS,
     FEATURES,
@@ -47,250 +52,230 @@ from eegemo_utils.datasets.faced_files import (
     RATINGS,
     SFREQ,
     SUBJECTS,
+    clip_table,
 )
-from eegemo_utils.datasets.faced_simulation import simulate
-from eegemo_utils.datasets.plausible import Survey, others_ignored
-from eegemo_utils.montage import make_info
-from eegemo_utils.trials import DatasetError, Report, Trials, Windows
+from eegemo_utils.datasets.plausible import few, others_ignored
+from eegemo_utils.trials import DatasetError, Trials
 
-__all__ = ["CBRAMOD_SPLIT", "CBRAMOD_WINDOWS", "FACTS", "OFFICIAL_FOLDS", "check", "read", "simulate", "write"]
-
-FACTS = {
-    "name": "faced",
-    "title": "FACED, Finer-grained Affective Computing EEG Dataset (123 people, 28 film clips)",
-    "licence": "CC BY 4.0",
-    "source": "Synapse syn50614194 (free account), or NEMAR nm000112 (BIDS, open)",
-    "channels": ", ".join(ELECTRODES),
-    "sfreq": float(SFREQ),
-    "labels": ", ".join(EMOTIONS) + "; or negative, positive; 12 ratings from 0 to 7",
-    "folders": ("faced", "FACED", "nm000112"),
-    "papers": "gmss, multitask_cnn, tnas, labram",
-}
-FORMS = ("raw", "features", "bids")
 TARGETS = {"emotion": EMOTIONS, "binary": ("negative", "positive"), "valence3": ("negative", "neutral", "positive")}
 # Test people of the official ten folds, in the order of the files (FACED's main_de_svm.py): nine of 12, one of 15
 OFFICIAL_FOLDS = tuple(SUBJECTS[12 * fold: 12 * fold + 12 if fold < 9 else None] for fold in range(10))
 # Fixed split by people, and its windows of 10 s (wjq-learning/CBraMod, preprocessing/preprocessing_faced.py)
 CBRAMOD_SPLIT = {"train": SUBJECTS[:80], "val": SUBJECTS[80:100], "test": SUBJECTS[100:]}
 CBRAMOD_WINDOWS = {"train": 6720, "val": 1680, "test": 1932}
+# Valence and arousal of each emotion in simulations, and how far a clip's own may lie from them
+FELT = {"anger": (-0.8, 0.7), "disgust": (-0.7, 0.3), "fear": (-0.7, 0.9), "sadness": (-0.9, -0.3),
+        "neutral": (0.0, -0.7), "amusement": (0.8, 0.5), "inspiration": (0.5, 0.2), "joy": (0.8, 0.8),
+        "tenderness": (0.7, -0.3)}
+CLIP_SPREAD, LAST_HZ = 0.2, 47.0
 
 
-# ---- reading ----
+@dataclass(frozen=True)
+class Person(Source):
+    """A person's file or folder, which features it holds, and where the ratings are."""
 
-def read(root, subjects=None, form: str = "raw", *, target: str = "emotion", feature: str = "DE") -> Trials | Windows:
-    """Read people of FACED, one file at a time.
-
-    Parameters
-    ----------
-    root : path
-        Top folder of the release, one of its folders (``Processed_data``), or of the BIDS dataset.
-    subjects : list of str, optional
-        Such as ["sub000"]; only these files are opened.
-    form : str
-        "raw", "features" or "bids".
-    target : str
-        What becomes the label: "emotion" (nine), "binary" (negative, positive; neutral clips left out), "valence3".
-    feature : str
-        "DE" or "PSD", with ``form="features"``.
-
-    Returns
-    -------
-    Trials or Windows
-        30 electrodes; Trials in microvolt at 250 Hz, Windows of one second, (n_windows, 30, 5 bands), float64. Table:
-        subject, session (1), trial (the clip, 1-28), (window,) label, emotion, valence3, take (1-4, number of the clip
-        in its emotion), film, played (1-28), the twelve ratings (0-7).
-
-    Raises
-    ------
-    DatasetError
-        When there is no folder or file, a person or name is unknown, or a file is faulty: says which.
-    """
-    for word, known in ((form, FORMS), (target, TARGETS), (feature, FEATURES)):
-        if word not in known:
-            raise DatasetError(f"{root}: {word!r} is none of {', '.join(known)}")
-    root = Path(root)
-    form, paths = _find(root, form, feature)
-    description, written = read_description(files.base(root), f"FACED in {root.name}")
-    signals, tables, decisions, survey = [], [], _general(form), Survey(ELECTRODES, SFREQ)
-    for subject in pick_subjects(root, paths, subjects):
-        values, table, said = _load(root, subject, paths[subject], form, feature, strict=not written)
-        survey.add(subject, values, str(paths[subject]), stored=form == "features")
-        kept = table["valence3"].ne("neutral").to_numpy() if target == "binary" else np.ones(N_CLIPS, bool)
-        table.insert(3, "label", table["emotion" if target == "emotion" else "valence3"])
-        signals += [value for value, keep in zip(values, kept) if keep]
-        tables.append(table[kept])
-        decisions += said
-    table = pd.concat(tables, ignore_index=True)
-    decisions += ["neutral clips left out (binary)"] * (target == "binary")
-    decisions += [*survey.said, *survey.copies()]
-    info = make_info(ELECTRODES, SFREQ)
-    if form == "features":
-        return Windows(*_windows(signals, table), None, info, tuple(BANDS), description, tuple(decisions))
-    return Trials(signals, info, table, None, description, tuple(decisions))
+    feature: str = "DE"
+    remarks: Path | None = None
 
 
-@in_words
-def _find(root: Path, form: str, feature: str) -> tuple[str, dict[str, Path]]:
-    """Form and files by person; raw stands for BIDS where there are no pickles."""
-    paths = {} if form == "bids" else files.find(root, form, feature)
-    if not paths and form != "features" and (folders := bids.find(root)):
-        return "bids", folders
-    if not paths:
-        wanted = {"raw": "Processed_data/sub000.pkl or sub-000/eeg", "bids": "sub-000/eeg",
-                  "features": f"EEG_Features/{feature}/sub000.pkl.pkl"}[form]
-        found = sorted(path.name for path in root.iterdir())[:5] if root.is_dir() else "no such folder"
-        held = list(dict.fromkeys(f"form={name!r}" for name, _ in _held(root)))
-        todo = f"Here is {' and '.join(held)}." if held else f"Get them from {FACTS['source']}, and give the folder " \
-            "they lie in."
-        raise DatasetError(f"{root}: expected files of FACED ({wanted}), found {found or 'an empty folder'}. {todo}")
-    return form, paths
+class Faced(Dataset):
+    """FACED: see the text of this file."""
 
+    name, short = "faced", "FACED"
+    title = "FACED, Finer-grained Affective Computing EEG Dataset (123 people, 28 film clips)"
+    licence = "CC BY 4.0"
+    source = "Synapse syn50614194 (free account), or NEMAR nm000112 (BIDS, open)"
+    labels = ", ".join(EMOTIONS) + "; or negative, positive; 12 ratings from 0 to 7"
+    folders = ("faced", "FACED", "nm000112")
+    papers = "gmss, multitask_cnn, tnas, labram"
+    ch_names, sfreq, people, bands = ELECTRODES, float(SFREQ), SUBJECTS, tuple(BANDS)
+    place = "Top folder of the release, one of its folders (``Processed_data``), or of the BIDS dataset."
+    unit = "30 electrodes, microvolt, 250 Hz; or features of one second, X (windows, 30, 5 bands), float32"
+    columns = {"subject": "sub000-sub122", "session": "1", "trial": "the clip, 1-28",
+               "window": "of features, 0, 1, ... in the trial", "label": "by target", "emotion": "nine",
+               "valence3": "negative, neutral, positive", "take": "1-4, number of the clip in its emotion", "film": "",
+               "played": "1-28", **dict.fromkeys(RATINGS, "0-7")}
+    options = {"form": Option("raw", "Signals, stored features, or signals of the BIDS dataset.",
+                              ("raw", "features", "bids")),
+               "target": Option("emotion", "What becomes the label: nine emotions; negative and positive, neutral "
+                                           "clips left out; or all three.", tuple(TARGETS)),
+               "feature": Option("DE", 'With form="features".', FEATURES)}
+    sizes = {"n_subjects": Size(2, "People, by turns of cohort 1 (sub008, ...) and cohort 2 (sub061, ...).", 1,
+                                2 * bids.N_COHORT_1),
+             "n_seconds": Size(4.0, "Of a clip (30 in the dataset); whole ones if features are to be written.", 0.5)}
+    forms = ("raw", "features", "bids")
 
-def _load(root: Path, subject: str, path: Path, form: str, feature: str, strict: bool):
-    """A person's 28 clips, table and what was decided."""
-    table = files.clip_table().drop(columns="clip_seconds").rename(columns={"clip": "trial"})
-    table.insert(0, "subject", subject)
-    table.insert(1, "session", 1)
-    if form == "bids":
-        session = bids.load(path, strict)
-        return session.signals, table.join(session.remarks, on="trial"), session.decisions
-    if form == "raw":
-        values, said = files.load_clips(path, strict), []
-    else:
-        values, said = files.load_features(path, feature, strict)
-    remarks = files.find_remarks(root, subject)
-    if remarks is None:
-        said = [*said, f"{subject}: no After_remarks.mat, so ratings and play order are not known"]
-        return values, table.reindex(columns=[*table, "played", *RATINGS]), said
-    return values, table.join(files.load_remarks(remarks), on="trial"), said
+    def top(self, root):
+        return files.base(root)
 
-
-def _windows(values: list[np.ndarray], table: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Clips of (30, seconds, 5) as windows of one second, (n_windows, 30, 5), and their table."""
-    n_seconds = [clip.shape[1] for clip in values]
-    rows = table.loc[table.index.repeat(n_seconds)].reset_index(drop=True)
-    rows.insert(3, "window", np.concatenate([np.arange(1, n + 1) for n in n_seconds]))
-    return np.concatenate([clip.swapaxes(0, 1) for clip in values]), rows
-
-
-def _general(form: str) -> list[str]:
-    said = [f"mastoids ({', '.join(MASTOIDS)}) dropped"]
-    if form == "bids":
-        said.append("raw recordings: the last 30 s of each clip, not filtered, not referenced again")
-    return said
-
-
-# ---- checking ----
-
-def check(root) -> Report:
-    """Say which people and forms a folder holds, what is missing or damaged and what `read` does. Raises nothing."""
-    root = Path(root)
-    report = Report(FACTS["name"], root, ok=False)
-    try:
-        description, written = read_description(files.base(root), f"FACED in {root.name}")
-        held = _held(root)
-        if not held:
-            _find(root, "raw", "DE")  # raises, with what was looked for
+    def find(self, root, form="raw", target="emotion", feature="DE"):
+        held = self._held(root)
+        paths = held.get((form, feature if form == "features" else "DE"), {})
+        if form == "raw" and not paths:
+            form, paths = "bids", held.get(("bids", "DE"), {})
+        if not paths:
+            raise self._not_here(root, form, feature, held)
         others = files.strangers(root, {path for paths in held.values() for path in paths.values()})
-    except DatasetError as error:
-        report.missing.append(str(error))
-        return report
-    report.found.append(description)
-    for (form, feature), paths in held.items():
-        faults, copies = _check_form(root, form, feature, paths, report, strict=not written)
-        report.missing += faults + copies
-        name = form if form != "features" else f"features ({feature})"
-        report.found.append(f"{name}: {len(paths)} people, {len(faults)} of them faulty")
-        absent = [subject for subject in SUBJECTS if subject not in paths]
-        if absent:
-            report.missing.append(f"{name}: no files of {len(absent)} of the 123 people ({', '.join(absent[:3])}, ...)")
-        report.decisions += _general(form)
-    report.decisions += others_ignored(others)
-    report.decisions = list(dict.fromkeys(report.decisions))
-    report.found.append(f"forms that are here: {', '.join(dict.fromkeys(form for form, _ in held))}")
-    report.ok = not any("fault: " in line for line in report.missing)
-    return report
+        said = [f"mastoids ({', '.join(MASTOIDS)}) dropped", *others_ignored(others)]
+        if form == "bids":
+            said.append("raw recordings: the last 30 s of each clip, not filtered, not referenced again")
+        return [Person(subject, path, subject, form=form, feature=feature,
+                       remarks=None if form == "bids" else files.find_remarks(root, subject))
+                for subject, path in paths.items()], said
+
+    def _held(self, root: Path) -> dict[tuple[str, str], dict[str, Path]]:
+        """Return files by person, of each form and feature that a folder holds."""
+        held = {("raw", "DE"): files.find(root, "raw"), ("bids", "DE"): bids.find(root)}
+        held |= {("features", feature): files.find(root, "features", feature) for feature in FEATURES}
+        return {key: paths for key, paths in held.items() if paths}
+
+    def _not_here(self, root: Path, form: str, feature: str, held) -> DatasetError:
+        wanted = f"EEG_Features/{feature}/sub000.pkl.pkl" if form == "features" else \
+            "Processed_data/sub000.pkl or sub-000/eeg"
+        found = few(sorted(path.name for path in root.iterdir())) if root.is_dir() else "no such folder"
+        forms = dict.fromkeys(f"form={name!r}" for name, _ in held)
+        remedy = f"Here is {' and '.join(forms)}." if held else f"Get them from {self.source}, and give the folder " \
+            "they lie in."
+        return DatasetError(f"{root}: expected files of FACED ({wanted}), found {found or 'an empty folder'}. {remedy}")
+
+    def load(self, source, strict):
+        table = clip_table().drop(columns="clip_seconds").rename(columns={"clip": "trial"})
+        for place, (name, value) in enumerate({"subject": source.subject, "session": 1}.items()):
+            table.insert(place, name, value)
+        table.insert(3, "label", "")
+        if source.form == "bids":
+            values, remarks, said = bids.load(source.path, strict)
+            return Part(values, table.join(remarks, on="trial"), said)
+        if source.form == "raw":
+            values, said = files.load_clips(source.path, strict), []
+        else:
+            values, said = files.load_features(source.path, source.feature, strict)
+        if source.remarks is None:
+            said = [*said, f"{source.subject}: no After_remarks.mat, so ratings and play order are not known"]
+            return Part(values, table.reindex(columns=[*table, "played", *RATINGS]), said)
+        return Part(values, table.join(files.load_remarks(source.remarks), on="trial"), said)
+
+    def label(self, table, root, strict, form="raw", target="emotion", feature="DE"):
+        table["label"] = table["emotion" if target == "emotion" else "valence3"]
+        if target == "binary":
+            return table[table["valence3"] != "neutral"], ["neutral clips left out (binary)"]
+        return table, []
+
+    def variants(self, root):
+        names = {(form, feature): f"features ({feature})" if form == "features" else form
+                 for form, feature in self._held(root)}
+        return {name: {"form": form, "feature": feature} for (form, feature), name in names.items()} or {"": {}}
+
+    # ---- writing and simulating ----
+
+    def check_trials(self, trials, root, form):
+        lacking = [name for name in ("played", *RATINGS) if name not in trials.table]
+        if lacking:
+            raise DatasetError(f"{root}: FACED has the columns played and {', '.join(RATINGS)}; missing: "
+                               f"{', '.join(lacking)}")
+        for subject, rows in trials.table.groupby("subject"):
+            lengths = {trials.signals[row].shape[1] for row in rows.index}
+            clips = sorted(rows["trial"])
+            if form == "features" and any(length % SFREQ for length in lengths):
+                raise DatasetError(f"{root}: features are one value a second: expected clips of whole seconds, found "
+                                   f"for {subject} {min(lengths) / SFREQ:g} s")
+            if len(lengths) > 1 or clips != list(range(1, N_CLIPS + 1)):
+                raise DatasetError(f"{root}: a person of FACED has trials 1-28 (the clips) of one length; found for "
+                                   f"{subject} trials {clips}, lengths {sorted(lengths)}")
+
+    def targets(self, table, root, form):
+        targets = {}
+        for subject, rows in table.groupby("subject", sort=False):
+            rows = rows.sort_values("trial")
+            if form == "bids":
+                targets[root / f"sub-{subject[3:]}" / "eeg" / f"sub-{subject[3:]}_{bids.TASK}_eeg.bdf"] = rows
+                continue
+            folders = ["Processed_data"] if form == "raw" else [f"EEG_Features/{feature}" for feature in FEATURES]
+            for folder in folders:
+                targets[root / folder / f"{subject}.pkl{'' if form == 'raw' else '.pkl'}"] = rows
+            if rows["played"].notna().all():
+                targets[root / "Data" / subject / "After_remarks.mat"] = rows
+        return targets
+
+    def present(self, root, form):
+        return [*(path for paths in self._held(root).values() for path in paths.values()),
+                *root.glob("Data/*/After_remarks.mat")]
+
+    def own(self, present, targets, table, root):
+        people = set(table["subject"])
+        return {path for path in present
+                if re.search(r"sub-?(\d{3})", path.relative_to(root).as_posix()).expand(r"sub\1") in people}
+
+    def save(self, path, signals, rows):
+        if path.name == "After_remarks.mat":
+            files.save_remarks(path, rows)
+        elif path.suffix == ".bdf":
+            bids.write_session(path.parent, files.with_mastoids(signals), rows)
+        else:
+            clips = files.with_mastoids(signals)
+            features = path.parent.name in FEATURES
+            files.save_pickle(path, files.features_of(clips, path.parent.name) if features else clips)
+
+    def save_beside(self, root, table, form):
+        if form == "bids":
+            facts = {"Name": (root / "DESCRIPTION.txt").read_text(encoding="utf-8").strip(), "BIDSVersion": "1.7.0",
+                     "DatasetType": "raw"}
+            save_text(root / "dataset_description.json", json.dumps(facts))
+            people = "".join(f"sub-{subject[3:]}\tn/a\tn/a\n" for subject in dict.fromkeys(table["subject"]))
+            bids.save_table(root / "participants.tsv", f"participant_id\tage\tsex\n{people}")
+
+    def plan(self, n_subjects, n_seconds, random_state):
+        first = [*SUBJECTS[8:bids.N_COHORT_1], *SUBJECTS[:8]]  # sub008 was recorded at 250 Hz, sub061 at 1000 Hz
+        turns = [subject for pair in zip(first, SUBJECTS[bids.N_COHORT_1:]) for subject in pair]
+        plan = pd.concat([_plan_of(subject, random_state) for subject in sorted(turns[:n_subjects])],
+                         ignore_index=True)
+        rated = plan.drop(columns=["valence", "arousal"]).rename(
+            columns={"rated_valence": "valence", "rated_arousal": "arousal"})
+        columns = [name for name in self.columns if name != "window"]
+        return rated[columns], plan.assign(n_seconds=n_seconds)
+
+    def make(self, sizes, **options):
+        """Process the signals as the dataset's are: up to 47 Hz, average reference."""
+        made = super().make(sizes, **options)
+        low_pass = scipy.signal.butter(4, LAST_HZ, fs=SFREQ, output="sos")
+        signals = [scipy.signal.sosfiltfilt(low_pass, signal - signal.mean(axis=1, keepdims=True))
+                   for signal in made.signals]
+        return Trials(signals, made.info, made.table, description=made.description)
 
 
-def _held(root: Path) -> dict[tuple[str, str], dict[str, Path]]:
-    held = {("raw", "DE"): files.find(root, "raw"), ("bids", "DE"): bids.find(root)}
-    held |= {("features", feature): files.find(root, "features", feature) for feature in FEATURES}
-    return {key: paths for key, paths in held.items() if paths}
+def _plan_of(subject: str, random_state: int) -> pd.DataFrame:
+    """Return a person's clips: what they make felt, the order they are played in, and ratings.
 
-
-def _check_form(root: Path, form: str, feature: str, paths, report: Report, strict: bool) -> tuple[list, list]:
-    """Fill the report; faults, and which files are copies, which is no fault of theirs."""
-    faults, survey = [], Survey(ELECTRODES, SFREQ)
-    for subject, path in paths.items():
-        try:
-            values, _, said = _load(root, subject, path, form, feature, strict)
-            survey.add(subject, values, str(path), stored=form == "features")
-        except DatasetError as error:
-            faults.append(f"fault: {error}")
-            continue
-        report.decisions += said
-    report.found += survey.alpha()
-    report.decisions += survey.said
-    return faults, survey.copies()
-
-
-# ---- writing ----
-
-def write(trials: Trials, root, form: str = "raw") -> list[Path]:
-    """Write people in exactly the dataset's own files; DESCRIPTION.txt beside them says what they are.
-
-    Parameters
-    ----------
-    trials : Trials
-        As `read` gives them: 30 electrodes, 250 Hz, clips 1-28 of one length for each person, named sub000-sub122.
-        The mastoids, which the files need, are made up from the electrodes beside them.
-    root : path
-        Top folder, made when missing.
-    form : str
-        "raw" (pickles, After_remarks.mat), "features" (DE and PSD of these signals) or "bids".
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    DatasetError
-        When the trials are not so, or the folder holds other people's files of this form, or files that `write` did
-        not make.
+    Each clip's valence and arousal lie near those of its emotion and are the same for everybody, so that clips can be
+    told apart where emotions cannot, as in life.
     """
-    root = Path(root)
-    subjects = list(dict.fromkeys(trials.table["subject"]))
-    unknown = [subject for subject in subjects if subject not in SUBJECTS]
-    lacking = [name for name in ("played", *RATINGS) if name not in trials.table]
-    if form not in FORMS or unknown or lacking:
-        raise DatasetError(f"{root}: FACED has people sub000 to sub122, the columns played and the ratings, and the "
-                           f"forms {', '.join(FORMS)}; found {', '.join([*unknown, form])}, missing: {lacking}")
-    clips = {subject: files.signals_of(trials, subject, root, whole_seconds=form == "features")
-             for subject in subjects}  # faults, before any is written
-    held = _held(root)
-    others = {path for key, paths in held.items() if key[0] == form for name, path in paths.items()
-              if name not in subjects}
-    present = {path for paths in held.values() for path in paths.values()} | set(root.glob("Data/*/After_remarks.mat"))
-    prepare_folder(root, trials.description, present, present - others)
-    written = [path for subject in subjects for path in _write_subject(root, subject, form, clips[subject], trials)]
-    if form == "bids":
-        facts = {"Name": trials.description, "BIDSVersion": "1.7.0", "DatasetType": "raw"}
-        written.append(save_text(root / "dataset_description.json", bids.json.dumps(facts)))
-        people = "".join(f"sub-{subject[3:]}\tn/a\tn/a\n" for subject in subjects)
-        written.append(bids.save_table(root / "participants.tsv", f"participant_id\tage\tsex\n{people}"))
-    return written
+    clips = clip_table().drop(columns="clip_seconds").rename(columns={"clip": "trial"})
+    spread = np.random.default_rng(random_state).normal(0, CLIP_SPREAD, (N_CLIPS, 2))  # a clip's own, for everybody
+    felt = np.clip(np.array([FELT[name] for name in clips["emotion"]]) + spread, -1, 1)
+    rng = np.random.default_rng([random_state, SUBJECTS.index(subject)])
+    clips.insert(0, "subject", subject)
+    clips.insert(1, "session", 1)
+    clips["label"] = clips["emotion"]
+    clips["played"] = _play_order(rng)
+    clips["valence"], clips["arousal"] = felt.T
+    for name in RATINGS[:8]:  # how much of each emotion
+        clips[name] = np.clip(rng.normal(1, 0.7, N_CLIPS) + 4.5 * (clips["emotion"] == name), 0, 7).round(1)
+    for place, name in enumerate(("rated_valence", "rated_arousal")):
+        clips[name] = np.clip(3.5 + 3 * felt[:, place] + rng.normal(0, 0.5, N_CLIPS), 0, 7).round(1)
+    for name in ("familiarity", "liking"):
+        clips[name] = rng.uniform(0, 7, N_CLIPS).round(1)
+    return clips
 
 
-def _write_subject(root: Path, subject: str, form: str, clips: np.ndarray, trials: Trials) -> list[Path]:
-    rows = trials.table[trials.table["subject"] == subject].sort_values("trial")
-    if form == "bids":
-        return bids.write_session(root / f"sub-{subject[3:]}" / "eeg", clips, rows)
-    if form == "raw":
-        paths = [files.save_pickle(root / "Processed_data" / f"{subject}.pkl", clips)]
-    else:
-        paths = [files.save_pickle(root / "EEG_Features" / feature / f"{subject}.pkl.pkl", values)
-                 for feature, values in files.stored_features(clips).items()]
-    if rows["played"].notna().all():
-        paths.append(files.save_remarks(root / "Data" / subject / "After_remarks.mat", rows))
-    return paths
+def _play_order(rng) -> np.ndarray:
+    """Return the place of each clip, 1-28: seven blocks of four clips of one valence, neutral clips in one block."""
+    emotions = np.array(CLIP_EMOTIONS)
+    blocks = [block for side in (emotions < 4, emotions == 4, emotions > 4)
+              for block in rng.permutation(np.flatnonzero(side)).reshape(-1, 4)]
+    order = np.concatenate([blocks[place] for place in rng.permutation(len(blocks))])
+    return np.argsort(order) + 1
+
+
+DATASET = Faced()
+FACTS = DATASET.facts
+read, check, write, simulate = DATASET.functions()

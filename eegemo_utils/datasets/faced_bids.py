@@ -5,16 +5,13 @@ paper's processed files. Every .tsv starts with a byte order mark.
 """
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scipy  # scipy.signal loads when it is used: it takes a second
 
-from eegemo_utils.access import in_words
-from eegemo_utils.datasets import bdf
-from eegemo_utils.datasets.common import eeg_signal, save_text
+from eegemo_utils.datasets.common import save_text
 from eegemo_utils.datasets.faced_files import (
     CLIP_SECONDS,
     ELECTRODES,
@@ -26,6 +23,7 @@ from eegemo_utils.datasets.faced_files import (
     SFREQ,
     SUBJECTS,
 )
+from eegemo_utils.datasets.formats.edf import EdfHeader, check_labels, open_edf, read_header, read_span, write_edf
 from eegemo_utils.montage import standard_name
 from eegemo_utils.trials import DatasetError
 
@@ -44,26 +42,15 @@ ODD_SECONDS = 5.0
 SMALLEST, LARGEST = 1e-3, 1e4  # microvolt; a typical standard deviation beyond these is another unit
 
 
-@dataclass
-class Session:
-    """A person's clips: signals by clip 1-28, play order and ratings, and what was decided."""
-
-    signals: list[np.ndarray]
-    remarks: pd.DataFrame
-    decisions: list[str] = field(default_factory=list)
-
-
-@in_words
 def find(root: Path) -> dict[str, Path]:
-    """``sub-NNN/eeg`` folders by person, named as in the pickles (sub000)."""
+    """Return ``sub-NNN/eeg`` folders by person, named as in the pickles (sub000)."""
     folders = sorted(root.glob("sub-*/eeg")) if root.is_dir() else []
     return {path.parent.name.replace("-", ""): path for path in folders
             if path.parent.name in {f"sub-{subject[3:]}" for subject in SUBJECTS}}
 
 
-@in_words
 def read_table(path: Path) -> pd.DataFrame:
-    """A BIDS table as text, without the byte order mark; nothing in it is quoted."""
+    """Return a BIDS table as text, without the byte order mark; nothing in it is quoted."""
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except ValueError as error:
@@ -80,7 +67,7 @@ def read_table(path: Path) -> pd.DataFrame:
 # ---- events ----
 
 def load_events(path: Path) -> pd.DataFrame:
-    """The 28 clips of an events.tsv: rows are clips 1-28; columns onset, duration, played, RATINGS.
+    """Return the 28 clips of an events.tsv: rows are clips 1-28; columns onset, duration, played, RATINGS.
 
     Other rows (codes, arithmetic, start of the experiment) are left out: only clips have a video_index. The emotion is
     taken from it, never from emotion_label, which is a backslash for neutral clips.
@@ -123,8 +110,8 @@ def _numbers(path: Path, table: pd.DataFrame, column: str, least: float, most: f
 
 # ---- signals ----
 
-def load(folder: Path, strict: bool) -> Session:
-    """A person's clips at 250 Hz in microvolt, neither filtered nor referenced again.
+def load(folder: Path, strict: bool) -> tuple[list[np.ndarray], pd.DataFrame, list[str]]:
+    """Return a person's clips at 250 Hz in microvolt, neither filtered nor referenced again, ratings and decisions.
 
     Raises
     ------
@@ -135,37 +122,38 @@ def load(folder: Path, strict: bool) -> Session:
     stem = folder / f"{folder.parent.name}_{TASK}"
     events = load_events(stem.with_name(f"{stem.name}_events.tsv"))
     path = stem.with_name(f"{stem.name}_eeg.bdf")
-    header = bdf.read_header(path)
-    picks, decisions = _pick(path, header)
-    rate = _rate(path, header, picks)
-    signals = []
+    header = read_header(path)
+    if header.sample_bytes != 3:
+        raise DatasetError(f"{path}: expected a BDF file, found an EDF. Get the file again.")
+    labels, decisions = _pick(path, header)
+    check_labels(path, header, labels, any_unit=True)
+    unit, rate = _unit(path, header, labels), _rate(path, header, labels)
+    raw, end, signals = open_edf(path, labels), header.n_records * header.n_samples[header.labels.index(labels[0])], []
     for clip, event in events.iterrows():
         stop = int(round((event["onset"] + event["duration"]) * rate))
         n_times = min(SECONDS * rate, int(round(event["duration"] * rate)))
         n_times -= n_times % (rate // SFREQ)
-        end = header.n_records * header.n_samples[picks[0]]
         if stop > end or n_times < rate // 2 or (strict and n_times < SECONDS * rate):
             raise DatasetError(f"{path}, clip {clip}: expected {SECONDS} s of signal, up to {stop / rate:.1f} s "
                                f"from the start, found a clip of {n_times / rate:.1f} s in {end / rate:.1f} s of "
                                f"recording. Do the events belong to this file?")
-        signals.append(_epoch(path, header, picks, stop - n_times, stop, rate // SFREQ, end))
+        signals.append(_epoch(lambda *span: read_span(path, raw, unit, labels, *span), stop - n_times, stop,
+                              rate // SFREQ, end))
     decisions += _odd_lengths(path, events) if strict else []
-    factor, said = _to_microvolt(path, header.units[picks[0]], signals)
-    signals = [eeg_signal(signal * factor, ELECTRODES, f"{path}, clip {clip}")
-               for clip, signal in enumerate(signals, start=1)]
-    decisions += said + [f"{path.name}: {rate} Hz, resampled to {SFREQ} Hz"] * (rate != SFREQ)
-    return Session(signals, events[["played", *RATINGS]], decisions)
+    factor, said = _to_microvolt(path, unit, signals)
+    decisions += said + ([f"{path.name}: {rate} Hz, resampled to {SFREQ} Hz"] if rate != SFREQ else [])
+    return [signal * factor for signal in signals], events[["played", *RATINGS]], decisions
 
 
 def _odd_lengths(path: Path, events: pd.DataFrame) -> list[str]:
-    """Clips that lasted longer or shorter than for other people."""
+    """Return sentences about clips that lasted longer or shorter than for other people."""
     lengths = zip(events.index, events["duration"], CLIP_SECONDS)
     return [f"{path.name}: clip {clip} lasted {lasted:.1f} s, {usual:g} s for others: its last {SECONDS} s are taken"
             for clip, lasted, usual in lengths if abs(lasted - usual) > ODD_SECONDS]
 
 
-def _pick(path: Path, header: bdf.EdfHeader) -> tuple[list[int], list[str]]:
-    """Place of each electrode in the file, by name; where the header has no names, by channels.tsv."""
+def _pick(path: Path, header: EdfHeader) -> tuple[list[str], list[str]]:
+    """Return the label of each electrode in the file, by its name; where the header has no names, by channels.tsv."""
     names, said = [standard_name(label) for label in header.labels], []
     sidecar = path.with_name(path.name.replace("_eeg.bdf", "_channels.tsv"))
     if not set(ELECTRODES) & set(names) and sidecar.is_file():
@@ -179,17 +167,18 @@ def _pick(path: Path, header: bdf.EdfHeader) -> tuple[list[int], list[str]]:
     if wrong:
         raise DatasetError(f"{path}: expected each of 30 electrodes once; missing or twice: {', '.join(wrong)}; found "
                            f"{', '.join(names)[:300]}. Another dataset's file?")
-    picks = [names.index(name) for name in ELECTRODES]
-    units = {header.units[pick] for pick in picks}
-    if len(units) > 1 or len({header.sfreq(pick) for pick in picks}) > 1:
-        raise DatasetError(f"{path}: expected one unit and one rate for all electrodes, found units {sorted(units)}. "
-                           f"Get the file again.")
-    return picks, said
+    return [header.labels[names.index(name)] for name in ELECTRODES], said
 
 
-@in_words
-def _rate(path: Path, header: bdf.EdfHeader, picks: list[int]) -> int:
-    rate = header.sfreq(picks[0])
+def _unit(path: Path, header: EdfHeader, labels: list[str]) -> str:
+    units = {header.units[header.labels.index(label)] for label in labels}
+    if len(units) > 1:
+        raise DatasetError(f"{path}: expected one unit for all electrodes, found {sorted(units)}. Get the file again.")
+    return units.pop()
+
+
+def _rate(path: Path, header: EdfHeader, labels: list[str]) -> int:
+    rate = header.sfreq(labels[0])
     sidecar = path.with_suffix(".json")
     said = rate
     if sidecar.is_file():
@@ -204,19 +193,19 @@ def _rate(path: Path, header: bdf.EdfHeader, picks: list[int]) -> int:
     return int(rate)
 
 
-def _epoch(path: Path, header, picks, start: int, stop: int, factor: int, end: int) -> np.ndarray:
-    """A stretch at 250 Hz; filtered with a second more on both sides, so that its ends are not bent."""
+def _epoch(read, start: int, stop: int, factor: int, end: int) -> np.ndarray:
+    """Return a stretch at 250 Hz; filtered with a second more on both sides, so that its ends are not bent."""
     if factor == 1:
-        return bdf.read_bdf(path, header, picks, start, stop)
+        return read(start, stop)
     margin = SFREQ * factor
     before, after = min(margin, start - start % factor), min(margin, end - stop)
-    values = bdf.read_bdf(path, header, picks, start - before, stop + after)
+    values = read(start - before, stop + after)
     values = scipy.signal.resample_poly(values, 1, factor, axis=1, padtype="line")
     return values[:, before // factor: before // factor + (stop - start) // factor]
 
 
 def _to_microvolt(path: Path, unit: str, signals: list[np.ndarray]) -> tuple[float, list[str]]:
-    """Factor from the header's unit, or what the signals themselves say where it cannot be true.
+    """Return the factor from the header's unit, or what the signals themselves say where it cannot be true.
 
     The median of the standard deviations is used, not of the numbers: amplifiers leave offsets of many millivolt.
     """
@@ -227,8 +216,10 @@ def _to_microvolt(path: Path, unit: str, signals: list[np.ndarray]) -> tuple[flo
             break
     else:
         rescue = 1.0
-    said = [f"{path.name}: the header says {unit or 'no unit'!r}, but signals of about {size:.2g} are "
-            f"{'volt' if factor * rescue == 1e6 else 'microvolt'}: read so"] * (rescue != 1.0)
+    said = []
+    if rescue != 1.0:
+        said = [f"{path.name}: the header says {unit or 'no unit'!r}, but signals of about {size:.2g} are "
+                f"{'volt' if factor * rescue == 1e6 else 'microvolt'}: read so"]
     if unit not in TO_UV and rescue == 1.0:
         said = [f"{path.name}: no known unit in the header ({unit!r}), signals of about {size:.2g}: read as microvolt"]
     return factor * rescue, said
@@ -263,7 +254,7 @@ def write_session(folder: Path, clips: np.ndarray, rows: pd.DataFrame) -> list[P
         recording = scipy.signal.resample_poly(recording, rate // SFREQ, 1, axis=1, padtype="line")
     stem = folder / f"{subject}_{TASK}"
     signals, unit, limit = (recording * 1e-6, "V", 0.375) if in_volt else (recording, "uV", 375000.0)
-    paths = [bdf.write_bdf(f"{stem}_eeg.bdf", signals, names, rate, unit, limit)]
+    paths = [write_edf(f"{stem}_eeg.bdf", signals, names, rate, units=unit, limits=(-limit, limit))]
     info = {"TaskName": "watchingVideoClips", "SamplingFrequency": rate, "EEGReference": "n/a",
             "PowerLineFrequency": 50, "EEGChannelCount": len(names), "RecordingDuration": recording.shape[1] / rate}
     paths.append(save_text(Path(f"{stem}_eeg.json"), json.dumps(info, indent=2)))

@@ -8,11 +8,10 @@ import mne
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words
-from eegemo_utils.datasets.common import eeg_signal, one_move
-from eegemo_utils.datasets.mat import load_mat, save_mat
+from eegemo_utils.datasets.common import one_move, stored_features
+from eegemo_utils.datasets.formats.mat import leaves, save_mat
 from eegemo_utils.pickles import load_pickle
-from eegemo_utils.trials import DatasetError, Trials
+from eegemo_utils.trials import DatasetError
 
 SFREQ, SECONDS, N_CLIPS = 250, 30, 28
 SUBJECTS = tuple(f"sub{number:03d}" for number in range(123))
@@ -39,7 +38,7 @@ CONSTANT_DE = -30.0  # the official pipeline's value where a signal is constant
 
 
 def clip_table() -> pd.DataFrame:
-    """The 28 clips: clip (1-28), emotion, valence3, take (number within its emotion), film, clip_seconds."""
+    """Return the 28 clips: clip (1-28), emotion, valence3, take (number within its emotion), film, clip_seconds."""
     emotions = np.array(CLIP_EMOTIONS)
     table = pd.DataFrame({"clip": np.arange(1, N_CLIPS + 1), "emotion": np.array(EMOTIONS)[emotions]})
     table["valence3"] = np.select([emotions < 4, emotions > 4], ["negative", "positive"], "neutral")
@@ -49,14 +48,13 @@ def clip_table() -> pd.DataFrame:
 
 
 def base(root: Path) -> Path:
-    """The release's top folder, from it or from one of its folders."""
+    """Return the release's top folder, from it or from one of its folders."""
     inside = {"Processed_data": 1, "EEG_Features": 1, "DE": 2, "PSD": 2}
     return root.absolute().parents[inside[root.name] - 1] if root.name in inside else root
 
 
-@in_words
 def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
-    """Files by person: ``Processed_data/subNNN.pkl`` or ``EEG_Features/DE/subNNN.pkl.pkl``.
+    """Return files by person: ``Processed_data/subNNN.pkl`` or ``EEG_Features/DE/subNNN.pkl.pkl``.
 
     Features under the name ``subNNN.pkl`` are found as well: some tools rename them so.
     """
@@ -64,28 +62,26 @@ def find(root: Path, form: str, feature: str = "DE") -> dict[str, Path]:
     folder = Path("Processed_data") if form == "raw" else Path("EEG_Features") / feature
     pattern = re.compile(r"(sub\d{3})\.pkl" if form == "raw" else r"(sub\d{3})\.pkl(?:\.pkl)?")
     for place in (top / folder, top / folder.name, root):
-        paths = sorted(place.iterdir(), reverse=True) if place.is_dir() else []  # .pkl.pkl wins over .pkl
-        found = {match[1]: path for path in paths if (match := pattern.fullmatch(path.name)) and match[1] in SUBJECTS}
         # a folder of the one form must not be taken for the other
-        if found and place.name in (*FEATURES, "Processed_data") and place.name != folder.name:
+        if not place.is_dir() or (place.name in (*FEATURES, "Processed_data") and place.name != folder.name):
             continue
+        paths = sorted(place.iterdir(), reverse=True)  # .pkl.pkl wins over .pkl
+        found = {match[1]: path for path in paths if (match := pattern.fullmatch(path.name)) and match[1] in SUBJECTS}
         if found:
             return dict(sorted(found.items()))
     return {}
 
 
-@in_words
 def strangers(root: Path, paths: set[Path]) -> list[str]:
-    """Files beside people's files, or in the top folder, that are none of the dataset's."""
+    """Return files beside people's files, or in the top folder, that are none of the dataset's."""
     places = sorted({base(root), *(path.parent for path in paths if path.is_file())})
     beside = [path for place in places for path in sorted(place.iterdir())
               if path.is_file() and path.name[0] != "." and path not in paths]
     return [path.name for path in beside if path.suffix and path.suffix not in SIDE_FILES]
 
 
-@in_words
 def find_remarks(root: Path, subject: str) -> Path | None:
-    """A person's After_remarks.mat, where the release or a copy of these files alone has it."""
+    """Return a person's After_remarks.mat, where the release or a copy of these files alone has it."""
     for folder in ("Data", "After_remarks", ""):
         path = base(root) / folder / subject / "After_remarks.mat"
         if path.is_file():
@@ -96,7 +92,7 @@ def find_remarks(root: Path, subject: str) -> Path | None:
 # ---- reading ----
 
 def _load_array(path: Path, shape: tuple[int, ...], what: str, strict: bool) -> np.ndarray:
-    """An array of numbers of `shape`; unless `strict`, seconds (axis 2) may be fewer."""
+    """Return an array of numbers of `shape`; unless `strict`, seconds (axis 2) may be fewer."""
     array = load_pickle(path)
     found = f"an array of shape {array.shape}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
     fits = isinstance(array, np.ndarray) and array.ndim == len(shape) and array.dtype.kind in "fiu"
@@ -110,52 +106,51 @@ def _load_array(path: Path, shape: tuple[int, ...], what: str, strict: bool) -> 
 
 
 def load_clips(path: Path, strict: bool) -> list[np.ndarray]:
-    """The 28 clips of a person, each (30 electrodes, samples), float32, microvolt.
+    """Return the 28 clips of a person, each (30 electrodes, samples).
 
     Raises
     ------
     DatasetError
-        When the file is damaged, another shape, not finite or not in microvolt. Without `strict` clips may be shorter.
+        When the file is damaged or of another shape. Without `strict` clips may be shorter.
     """
     shape = (N_CLIPS, len(ELECTRODES) + len(MASTOIDS), SFREQ * SECONDS)
     array = _load_array(path, shape, "28 clips x 32 signals x 7500 samples (30 s at 250 Hz)", strict)
-    return [eeg_signal(clip[: len(ELECTRODES)], ELECTRODES, f"{path}, clip {number}")
-            for number, clip in enumerate(array, start=1)]
+    return [clip[: len(ELECTRODES)] for clip in array]
 
 
-def load_features(path: Path, feature: str, strict: bool) -> tuple[np.ndarray, list[str]]:
-    """Features of a person, (28, 30 electrodes, seconds, 5 bands), float64, and what was decided."""
+def load_features(path: Path, feature: str, strict: bool) -> tuple[list[np.ndarray], list[str]]:
+    """Return the features of a person's clips, each (seconds, 30 electrodes, 5 bands), and what was decided."""
     shape = (N_CLIPS, len(ELECTRODES) + len(MASTOIDS), SECONDS, len(BANDS))
-    values = _load_array(path, shape, "28 clips x 32 signals x 30 seconds x 5 bands", strict)
-    values = values[:, : len(ELECTRODES)].astype(np.float64)
+    values = _load_array(path, shape, "28 clips x 32 signals x 30 seconds x 5 bands", strict)[:, : len(ELECTRODES)]
     constant = np.isneginf(values) if feature == "DE" else np.zeros(values.shape, bool)
-    values[constant] = CONSTANT_DE
-    if not np.isfinite(values).all() or (feature == "PSD" and values.min() < 0):
-        clip = int(np.argmin(np.isfinite(values).all(axis=(1, 2, 3)))) + 1
-        raise DatasetError(f"{path}: expected finite numbers (PSD: not negative), found others, as in clip {clip}. "
-                           f"Get the file again.")
+    values = np.where(constant, CONSTANT_DE, values)
+    if feature == "PSD" and (values < 0).any():
+        raise DatasetError(f"{path}: expected a PSD that is not negative, found {values.min():g}. Get the file again.")
+    clips = [stored_features(clip, len(ELECTRODES), len(BANDS), f"{path}, clip {number}")
+             for number, clip in enumerate(values, start=1)]
     said = f"{path.name}: {constant.sum()} values of constant signals (-inf) set to {CONSTANT_DE:g}"
-    return values, [said] * bool(constant.any())
+    return clips, [said] if constant.any() else []
 
 
 def load_remarks(path: Path) -> pd.DataFrame:
-    """Play order and ratings: rows are clips 1-28; columns played (1-28) and RATINGS (0-7).
+    """Return play order and ratings: rows are clips 1-28; columns played (1-28) and RATINGS (0-7).
 
     Raises
     ------
     DatasetError
         When the file is damaged, a clip is missing or twice, or a rating is out of range.
     """
-    remarks = load_mat(path, ["After_remark"])["After_remark"]
-    if remarks.dtype.names is None or not {"score", "vid"} <= set(remarks.dtype.names):
-        raise DatasetError(f"{path}: expected After_remark to be a struct with the fields score and vid, found "
-                           f"{remarks.dtype.names or remarks.dtype}. Get the file again.")
-    rows = remarks.ravel()
-    clips = [_numbers(path, row["vid"], 1, N_CLIPS)[0] for row in rows]
+    rows: dict[int, dict] = {}
+    for keys, value in leaves(path, "After_remark", lambda keys: len(keys) == 2 and keys[1] in ("score", "vid")):
+        rows.setdefault(keys[0], {})[keys[1]] = value
+    if not rows or any(set(row) != {"score", "vid"} for row in rows.values()):
+        raise DatasetError(f"{path}: expected After_remark to be a struct of {N_CLIPS} clips with the fields score and "
+                           f"vid, found others. Get the file again.")
+    clips = [_numbers(path, row["vid"], 1, N_CLIPS)[0] for row in rows.values()]
     if sorted(clips) != list(range(1, N_CLIPS + 1)):
         raise DatasetError(f"{path}: expected each clip from 1 to 28 once in the field vid, found "
                            f"{[f'{clip:g}' for clip in clips]}. Get the file again.")
-    table = pd.DataFrame([_numbers(path, row["score"], len(RATINGS), MAX_RATING) for row in rows],
+    table = pd.DataFrame([_numbers(path, row["score"], len(RATINGS), MAX_RATING) for row in rows.values()],
                          columns=list(RATINGS), index=pd.Index(np.array(clips, int), name="clip"))
     table.insert(0, "played", np.arange(1, N_CLIPS + 1))
     return table.sort_index()
@@ -172,47 +167,35 @@ def _numbers(path: Path, value, n_numbers: int, most: float) -> np.ndarray:
 
 # ---- writing ----
 
-def signals_of(trials: Trials, subject: str, root: Path, whole_seconds: bool) -> np.ndarray:
-    """A person's clips with mastoids, (28, 32, samples), float64.
+def with_mastoids(signals: list[np.ndarray]) -> np.ndarray:
+    """Return a person's clips as the files have them, (28, 32, samples), float64.
 
     The reader has dropped the mastoids, so they are made up: the mean of the two electrodes beside each.
     """
-    mine = trials.table["subject"] == subject
-    rows = trials.table[mine].sort_values("trial").index
-    names = [name for name in ELECTRODES if name not in trials.info["ch_names"]]
-    lengths = {trials.signals[row].shape[1] for row in rows}
-    clips = trials.table.loc[rows, "trial"].tolist()
-    if whole_seconds and any(length % SFREQ for length in lengths):
-        raise DatasetError(f"{root}: features are one value a second: expected clips of whole seconds, found for "
-                           f"{subject} {min(lengths) / SFREQ:g} s")
-    if names or len(lengths) > 1 or clips != list(range(1, N_CLIPS + 1)) or trials.info["sfreq"] != SFREQ:
-        raise DatasetError(f"{root}: a person of FACED has trials 1-28 (the clips) of one length, {SFREQ} samples a "
-                           f"second and 30 electrodes; found for {subject} trials {clips}, lengths {sorted(lengths)}, "
-                           f"{trials.info['sfreq']:g} Hz, missing {', '.join(names) or 'none'}.")
-    picks = [trials.info["ch_names"].index(name) for name in ELECTRODES]
-    values = np.stack([trials.signals[row][picks] for row in rows]).astype(np.float64)
+    values = np.stack(signals).astype(np.float64)
     sides = [[ELECTRODES.index(name) for name in pair] for pair in (("T8", "P8"), ("T7", "P7"))]
     return np.concatenate([values, *(values[:, side].mean(axis=1, keepdims=True) for side in sides)], axis=1)
 
 
-def stored_features(clips: np.ndarray) -> dict[str, np.ndarray]:
-    """DE and PSD as the release has them: filter each whole clip to a band, then one value a second.
+def features_of(clips: np.ndarray, feature: str) -> np.ndarray:
+    """Return DE or PSD as the release has them: filter each whole clip to a band, then one value a second.
 
     Parameters
     ----------
     clips : ndarray, shape (n_clips, n_signals, n_times)
         Microvolt, 250 Hz, whole seconds.
+    feature : {"DE", "PSD"}
+        0.5 ln(2 pi e variance), or mean square.
 
     Returns
     -------
-    dict of ndarray, each (n_clips, n_signals, n_seconds, 5)
-        "DE": 0.5 ln(2 pi e variance); "PSD": mean square.
+    ndarray, shape (n_clips, n_signals, n_seconds, 5)
     """
     seconds = (*clips.shape[:2], -1, SFREQ)
-    filtered = [mne.filter.filter_data(clips, SFREQ, *band, verbose="error").reshape(seconds)
-                for band in BANDS.values()]
-    de = [0.5 * np.log(2 * np.pi * np.e * band.var(axis=-1)) for band in filtered]
-    return {"DE": np.stack(de, -1), "PSD": np.stack([(band**2).mean(axis=-1) for band in filtered], -1)}
+    bands = [mne.filter.filter_data(clips, SFREQ, *band, verbose="error").reshape(seconds) for band in BANDS.values()]
+    if feature == "PSD":
+        return np.stack([(band**2).mean(axis=-1) for band in bands], -1)
+    return np.stack([0.5 * np.log(2 * np.pi * np.e * band.var(axis=-1)) for band in bands], -1)
 
 
 def save_pickle(path: Path, array: np.ndarray) -> Path:

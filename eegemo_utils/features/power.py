@@ -7,6 +7,9 @@ from eegemo_utils.features.cutting import cut_windows
 from eegemo_utils.features.filters import BANDS, band_pass
 
 
+RESOLUTION_UV = 1e-3  # standard deviation; the steps of amplifiers are a hundred times as large
+
+
 def differential_entropy(windows: np.ndarray, ddof: int = 1) -> np.ndarray:
     """Differential entropy of a Gaussian with the variance of each window: 0.5 ln(2 pi e s^2), in nat.
 
@@ -20,10 +23,11 @@ def differential_entropy(windows: np.ndarray, ddof: int = 1) -> np.ndarray:
     Returns
     -------
     ndarray, shape (...)
-        -inf where a window is constant.
+        Of at least `RESOLUTION_UV`: a constant window, such as one of an electrode that is off, would have -inf, and
+        one of them in a table would keep every model from training.
     """
-    with np.errstate(divide="ignore"):
-        return 0.5 * np.log(2 * np.pi * np.e * np.var(windows, axis=-1, ddof=ddof))
+    variance = np.maximum(np.var(windows, axis=-1, ddof=ddof), RESOLUTION_UV**2)
+    return 0.5 * np.log(2 * np.pi * np.e * variance)
 
 
 def band_energy(windows: np.ndarray) -> np.ndarray:

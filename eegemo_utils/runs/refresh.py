@@ -93,7 +93,7 @@ def refresh(
     Raises
     ------
     NotebookError
-        When a notebook is not one of a checkout but of an installed package.
+        When a notebook is part of an installed package, or its folder cannot be written.
     RunError
         When a notebook did not reach its end; its file stays as it was.
     """
@@ -101,6 +101,8 @@ def refresh(
         source = notebook_path(name).resolve()
         if source.parent.name == PACKAGED:
             raise NotebookError(f"{source} is part of an installed package. Renew the notebook of a checkout, from there.")
+        if not os.access(source.parent, os.W_OK):  # before a minute of work
+            raise NotebookError(f"{source} is renewed in place, but its folder cannot be written. Renew it in a copy.")
         progress(source.stem)
         target = Path(figures) if figures else source.parents[1] / "figures"
         with tempfile.TemporaryDirectory(prefix="eegemo-") as folder:
