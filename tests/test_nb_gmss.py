@@ -542,9 +542,9 @@ def test_a_folder_of_signals_is_told_how_to_get_features(gmss, name, seconds, tm
     module = datasets.MODULES[name]
     module.write(module.simulate(1, n_seconds=seconds), tmp_path)
     with pytest.raises(DatasetError, match=f"Here is form='raw'.* GMSS needs the stored features of {name}.*--form"):
-        gmss.load_windows(name, str(tmp_path), ("de_LDS",), 0)
+        gmss.load_windows(name, str(tmp_path), ("de_LDS",), 0.5, 0)
     with pytest.raises(DatasetError) as error:
-        gmss.load_windows(name, str(tmp_path / "nowhere"), ("de_LDS",), 0)
+        gmss.load_windows(name, str(tmp_path / "nowhere"), ("de_LDS",), 0.5, 0)
     assert "GMSS needs" not in str(error.value)
 
 

@@ -46,6 +46,12 @@ def test_three_people_get_an_interval_that_holds_the_mean_of_all_people(gmss):
     assert ends["high"] == 1.0 and 0 <= ends["low"] < 0.5  # never beyond what an accuracy can be
 
 
+@pytest.mark.parametrize("noise", [-1e-13, 0, 1e-13])
+def test_the_ends_of_an_interval_do_not_hang_on_the_last_digit(gmss, noise):
+    """Rounded outwards to 0.001, but not from 0.6 + 1e-13 to 0.601: that would differ between processors."""
+    assert gmss.joint_interval([0.6 + noise] * 4, list("abcd")) == (0.6, 0.6)
+
+
 def test_one_run_is_told_apart_from_nothing(gmss):
     table = gmss.beside_row({"all": scored([0.5]), "none": scored([0.9])}, "all", ["a"])
     assert table.low.isna().all() and table.reading.isna().all()

@@ -92,10 +92,41 @@ def test_the_rate_falls_when_nothing_is_learned(gmss, exp, mode, monkeypatch):
     assert seen[0] == [0.5, 0.5] and max(seen[-1]) < 0.5
 
 
+@pytest.fixture
+def doubles():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("mode", ["supervised", "unsupervised"])
+def test_nothing_of_a_training_falls_back_to_single_precision(gmss, exp, doubles, mode):
+    """Every weight, buffer and logged sum is as exact as the default type; one float32 would part processors."""
+    exp = gmss.replace(exp, X=exp.X.double(), precision="float64", resume=False)
+    step = gmss.MODES[mode](exp, [run(gmss, 0), run(gmss, 1)], gmss.Recipe())[0].model
+    held = [(name, part.dtype) for name, part in [*step.named_parameters(), *step.named_buffers()]]
+    assert {dtype for _, dtype in held} <= {torch.float64, torch.int64}
+    losses = step.log.sum(dim=0)
+    assert not torch.equal(losses, losses.float().double())
+    made = gmss.whitened(exp.X.flatten(1), 4), gmss.soft_labels(["rest", "task"]), gmss.masked_view(exp.X)
+    assert {part.dtype for part in made} == {torch.float64}
+    for network in (gmss.DGCNN(62, 5, 3), gmss.DANN(exp.extractor(), 62 * 4, 3, 2, 9), gmss.MoCo(
+            exp.extractor(), gmss.projection_head(62 * 4), 8)):
+        assert {part.dtype for part in network.state_dict().values()} == {torch.float64}
+
+
+def test_the_same_picture_from_nearly_the_same_features(gmss):
+    """t-SNE in single precision would turn a difference of 1e-12 into another picture."""
+    values = np.random.default_rng(0).normal(size=(40, 5)) + 3 * (np.arange(40) % 3)[:, None]
+    one, two = (gmss.embed(values + noise, 0) for noise in (0, 1e-12 * np.random.default_rng(1).normal(size=(40, 5))))
+    assert one.dtype == np.float64 and np.abs(one - two).max() < 1e-3 * np.ptp(one)
+
+
 class Stopped(Exception):
     pass
 
 
+@pytest.mark.usefixtures("every_epoch")
 @pytest.mark.parametrize("mode", ["supervised", "unsupervised"])
 def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(gmss, exp, mode, tmp_path, monkeypatch):
     runs = [run(gmss, 0), run(gmss, 1)]

@@ -91,6 +91,13 @@ def test_text_comes_before_code(name):
     assert "cccc" not in kinds, f"four code cells in a row, from cell {kinds.index('cccc') + 1}"
 
 
+def test_a_kernel_without_the_package_is_told_of_before_the_first_import(name):
+    cells = read(name).cells
+    imports = re.compile(r"^(import|from) (?!warnings)", re.M)
+    first = next(number for number, cell in enumerate(cells) if imports.search(cell.source))
+    assert any("choose the one in which `eegemo_utils` is installed" in cell.source for cell in cells[:first])
+
+
 def test_parameters_are_plain_and_limited(name):
     parameters = read_parameters(name)
     limits = load_constant(name, "LIMITS")

@@ -359,3 +359,8 @@ def test_refresh_renews_only_what_it_may_write(notebook, tmp_path, quiet, monkey
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "locked")
     with pytest.raises(NotebookError, match=message):
         refresh([notebook("1", folder=tmp_path / folder)], progress=quiet)
+
+
+def test_a_kernel_of_another_python_is_named(notebook, tmp_path, quiet):
+    with pytest.raises(RunError, match="No module named 'nowhere'. If it is installed, the kernel is that of another"):
+        run_notebook(notebook(PARAMETERS, SETUP, "import nowhere"), out=tmp_path / "out", progress=quiet)

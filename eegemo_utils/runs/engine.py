@@ -27,6 +27,8 @@ from ..notebooks.cells import sections
 from ..notebooks.provenance import peak_memory_mb
 
 START_TIMEOUT = 120  # seconds for a kernel to answer; a busy machine needs more than papermill's 60
+WRONG_KERNEL = ("If it is installed, the kernel is that of another Python: `python -m ipykernel install --user`, with this "
+                "command's own python, puts that right.")
 NO_MEMORY = re.compile(
     r"\bMemoryError|OutOfMemoryError|out of memory|can't allocate memory|unable to allocate|_STATUS_ALLOC_FAILED", re.I
 )
@@ -270,6 +272,8 @@ def explain(
             what = "The GPU's memory" if "cuda" in line.lower() else "Memory"
             advice = what_to_lower(source, parameters)
             line = f"{' '.join(line.split())[:200].rstrip('. ')}. {what} has run out. {advice}"
+        if error.ename == "ModuleNotFoundError":
+            line += f". {WRONG_KERNEL}"
         return RunError(f"{where}: the cell raised {line}", "failed", watch.cell)
     if isinstance(error, CellTimeoutError) or (isinstance(error, RuntimeError) and watch.is_over):
         limit = f"the time limit of {watch.time_limit:g} s for the whole run was reached"
