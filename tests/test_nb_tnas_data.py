@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from eegemo_utils import splits
@@ -44,6 +45,26 @@ def test_windows_of_a_minute(tnas):
     quirk = tnas.segment(trials, 1.0, tnas.Recipe(duplicate_first=True), "none")
     assert quirk.table.second.tolist() == [0, *range(59)] * 2
     assert np.array_equal(quirk.X[0], quirk.X[1]) and np.array_equal(quirk.X[1:60], made.X[:59])
+
+
+def test_windows_have_the_precision_of_the_run(tnas):
+    trials, before = counting_trials(1), torch.get_default_dtype()
+    made = {}
+    try:
+        for kind in (torch.float32, torch.float64):
+            torch.set_default_dtype(kind)
+            made[kind] = tnas.segment(trials, 1.0, tnas.Recipe(), "subtract").X
+    finally:
+        torch.set_default_dtype(before)
+    assert [x.dtype for x in made.values()] == [np.float32, np.float64]
+    assert np.array_equal(made[torch.float64].astype(np.float32), made[torch.float32])
+
+
+def test_effect_changes_the_signals_alone(tnas, monkeypatch):
+    monkeypatch.setattr(tnas, "SIMULATED", tnas.SIMULATED | {"n_subjects": 1, "n_trials": 4, "n_seconds": 6.0})
+    none, full = (tnas.load_trials("simulated", "", "all", effect, 0) for effect in (0.0, 1.0))
+    assert none.table.equals(full.table)
+    assert not any(np.array_equal(one, two) for one, two in zip(none.signals, full.signals))
 
 
 def test_copies_of_a_person_of_deap(tnas):

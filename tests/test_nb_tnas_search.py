@@ -187,6 +187,18 @@ def test_nsga_front_and_volume(tnas, space):
     assert course.iloc[-1] > at_random.iloc[-1]
 
 
+def test_nsga_leaves_no_tie_to_a_sort(tnas, space, monkeypatch):
+    """Instruction sets sort equal numbers differently; so what is sorted must differ."""
+    from pymoo.operators.survival.rank_and_crowding import classes
+
+    sort, sorted_values = classes.randomized_argsort, []
+    monkeypatch.setattr(classes, "randomized_argsort",
+                        lambda values, **options: sorted_values.append(values) or sort(values, **options))
+    tnas.nsga(space, Mock(tnas, space, hill), tnas.Search(30, 15, 15, 15), 200, 1)
+    assert sorted_values and all(len(np.unique(values)) == len(values) for values in sorted_values)
+    assert tnas.in_order(np.array([np.inf, 1.0, np.inf, 0.0])).tolist() == [2, 1, 3, 0]
+
+
 def test_hypervolume_by_hand(tnas):
     table = pd.DataFrame({"accuracy": [100.0, 75.0], "params": [6.0, 1.0]})
     # points (0, 1) and (0.5, 0) in the box, seen from (1.1, 1.1)

@@ -85,6 +85,36 @@ def test_half_precision_gives_nearly_the_same(tnas, easy):
     assert abs(found["bf16"].test["supernet"] - found["float32"].test["supernet"]) <= 12.5
 
 
+def test_all_is_computed_in_the_precision_of_the_run(tnas, easy):
+    before = torch.get_default_dtype()
+    jobs = [tnas.Job(fold, 0) for fold in equal_folds()[:2]]
+    try:
+        precision = training.set_precision("auto", torch.device("cpu"))
+        exp = experiment(tnas, *easy, precision=precision)
+        fitted = tnas.train_supernets(tnas.replace(exp, X=exp.X.double()), jobs, "x")[1]
+        draws = tnas.Supernet(exp.space, 4, 16, 2, [1]).stem["patch_weight"]
+    finally:
+        training.set_precision("float32", torch.device("cpu"))
+        torch.set_default_dtype(before)
+    assert precision == "float64"
+    assert {p.dtype for p in fitted.stack.parameters()} == {torch.float64}
+    assert (draws != draws.float().double()).double().mean() > 0.9, "drawn in float32 and cast"
+
+
+def test_models_that_stopped_leave_the_others_their_weights_and_labels(tnas, easy):
+    exp = experiment(tnas, *easy)
+    stack = tnas.Supernet(exp.space, 4, 16, 2, [0, 1, 2])
+    only = tnas.Only(exp.space.cards - 1)
+    engine = tnas.StackEngine(stack, exp, [0, 1, 1], only, [only.genome])
+    engine.train(False)
+    rows = torch.arange(48).view(3, 16)
+    every, some = engine((0, 1, 2), rows), engine((0, 2), rows[[0, 2]])
+    again = engine((0, 2), rows[[0, 2]])
+    for all_three, two, same in zip(every, some, again):
+        torch.testing.assert_close(two, all_three[[0, 2]])
+        assert torch.equal(two, same)
+
+
 def test_overfits_one_batch(tnas, easy):
     exp = experiment(tnas, easy[0], np.random.default_rng(3).integers(0, 2, (1, 80)), epochs=150, patience=150)
     rows = np.arange(16)
@@ -108,6 +138,7 @@ def test_learning_rate_rises_and_falls(tnas, easy):
     assert rates[400] == pytest.approx(1e-5 / 5e-4) and all(a >= b for a, b in zip(rates[5:], rates[6:]))
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_an_interrupted_training_and_search_go_on(tnas, easy, tmp_path, monkeypatch):
     exp, how = experiment(tnas, *easy, dropout=0.3), tnas.Search(8, 4, 4, 4, 2)
     jobs = [tnas.Job(fold, 0) for fold in equal_folds()[:2]]
