@@ -158,6 +158,14 @@ def test_purged_and_contiguous_share_nothing(gru, table):
         assert (train.tolist() and val.min() - train.max(), test.min() - val.max(), len(test)) == (3, 3, 6)
 
 
+def test_guards_move_the_parts_apart_while_training_rows_are_left(gru, table):
+    wide = gru.ladder_splits(table, n_folds=2, random_state=0, n_guard=4)["contiguous"][0]
+    place = table.position.to_numpy()
+    assert place[wide.test].min() - place[wide.val].max() == place[wide.val].min() - place[wide.train].max() == 5
+    with pytest.raises(ValueError, match="n_guard 8 leaves no training rows: the longest recording has 20"):
+        gru.contiguous(table, n_guard=8)
+
+
 def test_thinned_keeps_as_many_random_rows_as_asked(gru, table):
     split = splits.random_split(table, random_state=1)
     like = gru.purged(split, table)

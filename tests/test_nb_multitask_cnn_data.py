@@ -190,6 +190,30 @@ def test_noise_by_window_is_found_and_by_trial_is_not(nb):
     assert known["none"] < 0.06 and min(known["fixed"], known["as coded"]) > 0.95  # chance: 1 in 40
 
 
+def test_a_longer_noise_baseline_brings_trials_closer(nb):
+    distance = {}
+    for n_before in (1, 6, 24):
+        recording = nb.noise_recording("white", 10, 64 * (n_before + 20), 0)
+        made, vectors = nb.noise_variants(recording, n_before)
+        assert made["fixed"].shape == (2, 10, 20, 32, 4) and vectors["fixed"].shape == (2, 10, 1, 32, 4)
+        distance[n_before] = nb.cloud_distance(made["fixed"])
+    assert distance[1] > 1.5 * distance[6] > 2 * distance[24]
+
+
+def test_maps_weights_and_networks_are_double_where_that_is_the_default(nb):
+    table = pd.DataFrame({"subject": "a", "session": 1, "trial": [0, 0, 1, 1], "window": [0, 1, 0, 1]})
+    y = np.array([[0, 1], [0, 1], [1, 0], [1, 0]])
+    torch.set_default_dtype(torch.float64)
+    try:
+        cohort = nb.make_cohort(np.ones((4, 8, 8, 9), np.float32), y, table, ("valence", "arousal"), "cpu")
+        net = nb.MTCNN(width=0.0625)
+        net.class_weights.copy_(weights := nb.balanced_weights(y, nb.RECIPES["corrected"]))
+        loss, logits = net(cohort.X, cohort.y)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {x.dtype for x in (cohort.X, weights, loss, logits, *net.parameters())} == {torch.float64}
+
+
 def test_pink_noise_falls_as_one_over_f(nb):
     noise = nb.noise_recording("pink", 2, 8064, 0)
     power = (np.abs(np.fft.rfft(noise)) ** 2).mean(axis=(0, 1))

@@ -8,8 +8,8 @@ what each column is.
 Sources: jordan-bird/eeg-feature-generation, commit af01fc1 src/armada18eeg.py (2548) and commit 368947a
 code/EEG_feature_extraction.py (988). Differences, on purpose: what is undefined becomes 0 (entropy of a
 window with both signs, as in emotions.csv; skewness, kurtosis and scaled spectrum of flat signals); and
-what rounding decides is fixed: the logarithm of the singular 12 x 12 covariance (`singular_logm`) and its
-zero eigenvalue.
+what rounding decides is fixed: the logarithm of the singular 12 x 12 covariance (`singular_logm`), its zero
+eigenvalue, and the order of eigenvalues.
 """
 
 import numpy as np
@@ -54,13 +54,15 @@ def _covariance(x: np.ndarray) -> np.ndarray:
     return (product + product.transpose(0, 2, 1)) / 2
 
 
-def _eigenvalues(matrices: np.ndarray) -> np.ndarray:
-    """Eigenvalues in the general solver's order, as the generators give them; rounding noise becomes 0.
+def _eigenvalues(matrices: np.ndarray, rank: int) -> np.ndarray:
+    """Eigenvalues of symmetric matrices, largest first; those beyond the rank and rounding noise become 0.
 
-    The order is no property of the matrix: in about one row of a hundred another processor turns it.
+    The generators give them in their general solver's order, which is no property of the matrix: another
+    processor turns it.
     """
-    values = np.linalg.eigvals(matrices).real
+    values = np.linalg.eigvalsh(matrices)[:, ::-1].copy()
     noise = matrices.shape[1] * EPS * np.abs(values).max(axis=1, keepdims=True)
+    values[:, rank:] = 0
     return np.where(np.abs(values) <= noise, 0.0, values)
 
 
@@ -135,7 +137,7 @@ def feature_block_2548(x: np.ndarray) -> np.ndarray:
     return np.concatenate([
         mean, mean_d, mean_q, np.sqrt(moments[2]), std_d, *(moments[order] for order in (3, 4, 5, 6)),
         high, high_d, high_q, low, low_d, low_q,
-        covariance.reshape(n, 144), _eigenvalues(covariance), *diagonals,
+        covariance.reshape(n, 144), _eigenvalues(covariance, rank=11), *diagonals,
         _entropy(wave), correlate, (x @ across).reshape(n, 750),
     ], axis=1)
 
@@ -184,7 +186,7 @@ def feature_block_988(x: np.ndarray) -> np.ndarray:
     return np.concatenate([
         mean, mean_d, mean_q, wave.std(axis=2, ddof=1), std_d, *_shape_moments(wave, mean),
         *_halves_and_quarters(wave, _max), *_halves_and_quarters(wave, _min),
-        covariance[:, rows, columns], _eigenvalues(covariance), log[:, rows, columns],
+        covariance[:, rows, columns], _eigenvalues(covariance, rank=4), log[:, rows, columns],
         strongest.reshape(n, -1), amplitude.reshape(n, -1),
     ], axis=1)
 

@@ -6,7 +6,6 @@ import scipy  # scipy.signal loads when it is used: it takes a second
 from eegemo_utils.features.cutting import cut_windows
 from eegemo_utils.features.filters import BANDS, band_pass
 
-
 RESOLUTION_UV = 1e-3  # standard deviation; the steps of amplifiers are a hundred times as large
 
 
