@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from eegemo_utils import splits
 from tests import labram_reference as plain
 from tests.labram_reference import NAMES
 
@@ -196,3 +197,55 @@ def test_windows_that_cannot_be(labram, small):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model(good, NAMES)
+
+
+@pytest.fixture
+def float64():
+    """PyTorch's default type for a test."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_in_float64_nothing_is_rounded_to_less(labram, float64, small):
+    X, names, recipe = torch.randn(8, 4, 2, 200).half(), NAMES, labram.RECIPES["corrected"]
+    tokenizer, encoder = labram.Tokenizer(small, 16, 8, 1), labram.LaBraM(small, 1)
+    masked = labram.MaskedModel(small, 16)
+    how, seen = {"recipe": recipe, "precision": "float64"}, []
+
+    def look(module, given, made):
+        seen.extend(part.dtype for part in (*given, made) if torch.is_tensor(part) and part.is_floating_point())
+
+    for model in (tokenizer, masked, encoder):
+        for part in model.modules():
+            part.register_forward_hook(look)
+    plan = replace(labram.PLANS["pretraining"], batch_size=4, epochs=1, warmup_epochs=0)
+    labram.train_tokenizer(tokenizer, X, np.arange(8), names, plan, **how)
+    labram.pretrain(masked, tokenizer, X, np.arange(8), names, plan, **how)
+    fold = splits.Split("x", "published", np.arange(4), np.array([4, 5]), np.array([6, 7]))
+    outputs, _ = labram.finetune(encoder, X, torch.arange(8) % 2, fold, names, labram.Task("binary", ("a", "b")), plan,
+                                 **how)
+    assert outputs.dtype == np.float64 and set(seen) == {torch.float64} and len(seen) > 100
+    assert labram.electrode_features(encoder, X, names).dtype == np.float64
+    vectors = labram.MaskedModel(small, 8)
+    views = labram.rebuilt_losses(vectors, tokenizer, X.double(), names, labram.random_mask(8, 8), "vectors")
+    assert {view.dtype for view in views} == {torch.float64}
+
+
+def test_windows_are_held_in_16_bits_whatever_the_run_computes_in(labram, float64):
+    parts = labram.load_parts("simulated", "", 0, effect=0.0)
+    windows, _, _ = labram.make_windows(parts, "simulated", labram.TASKS["simulated"], 2, 4.0, labram.preprocess)
+    assert windows.X.dtype == np.float16
+
+
+def test_counts_of_codes_are_those_of_bincount(labram):
+    codes = torch.randint(7, (500,))
+    assert torch.equal(labram.count_codes(codes, 9), torch.bincount(codes, minlength=9))
+
+
+def test_a_value_that_cannot_be_is_found_in_any_window(labram):
+    x = torch.randn(600, 4, 1, 200).half()
+    labram.check_windows(x, NAMES)
+    x[599, 2, 0, 7] = torch.nan
+    with pytest.raises(labram.WindowError, match="NaN or infinity in T3"):
+        labram.check_windows(x, NAMES)
