@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pandas as pd
+
 from eegemo_utils.datasets.formats.edf import write_edf
 
 FOLDER = Path(os.environ.get("EEGEMO_DATA", ""), "feis")
