@@ -85,6 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     for path in papers:
         if fault := runs.cannot_start(everything[path], given):
             raise ParameterError(f"{path.stem}: {fault}")
+        runs.check_writable(output_folder(arguments, path.stem))
+    if arguments.figures:
+        runs.check_writable(Path(arguments.figures), "--figures")
 
     signal.signal(signal.SIGTERM, interrupt)
     results = []

@@ -20,12 +20,12 @@ def corpus_build(arguments: argparse.Namespace) -> int:
             warnings.simplefilter("ignore", UserWarning)  # what it warns of is printed below
             corpus.build(arguments.folder, arguments.out, notch=frequencies(arguments.notch), tell=say,
                          n_jobs=arguments.jobs or usable_cores())
-        made, skipped = corpus.open(arguments.out), corpus.skipped(arguments.out)
+        built, skipped = corpus.open(arguments.out), corpus.skipped(arguments.out)
     except DatasetError as error:
         print(f"eegemo: {error}", file=sys.stderr)
         return FAILED
-    print("\n".join([repr(made).strip("<>"), *(f"  {line}" for line in made.decisions)]))
-    kept, n = len(made.recordings), len(made.recordings) + len(skipped)
+    print("\n".join([repr(built).strip("<>"), *(f"  {line}" for line in built.decisions)]))
+    kept, n = len(built.recordings), len(built.recordings) + len(skipped)
     why = "; the lines that begin with `skipped` say why" if skipped else ""
     print(f"{n} file{'' if n == 1 else 's'}: {kept} kept, {len(skipped)} skipped{why}")
     return ALL_WELL

@@ -61,8 +61,8 @@ def execute(arguments: argparse.Namespace, runs: list, outcomes: dict, out: Path
         write_sweep(out, Path(arguments.file).stem, runs, outcomes)
     except OSError as error:
         raise ParameterError(f"{out / 'sweep.json'} cannot be written: {error}.") from error
-    told = [*what_cannot_run(runs), *what_changed(runs, outcomes)]
-    print("\n".join([*told, f"{n_runs(len(runs))}, {left} to run, in {out}"]), flush=True)
+    lines = [*what_cannot_run(runs), *what_changed(runs, outcomes)]
+    print("\n".join([*lines, f"{n_runs(len(runs))}, {left} to run, in {out}"]), flush=True)
     if not left:
         return False
     from .cli import interrupt

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from eegemo_utils.datasets.edf import write_edf
+from eegemo_utils.datasets.formats.edf import write_edf
 
 FOLDER = Path(os.environ.get("EEGEMO_DATA", ""), "feis")
 ELECTRODES = ("F3", "FC5", "AF3", "F7", "T7", "P7", "O1", "O2", "P8", "T8", "F8", "AF4", "FC6", "F4")

@@ -251,6 +251,23 @@ def test_pretraining_is_a_command_too(tmp_path, capsys):
     assert "none" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "/proc/x"], "/proc/x: no file can be written in /proc (No such file or directory). Give another "
+                               "folder with --out."),
+        (["--figures", "/proc/x"], "/proc/x: no file can be written in /proc (No such file or directory). Give another "
+                                   "folder with --figures."),
+        (["--out", "article.yaml"], "article.yaml is a file. Give a folder, or a name for a new one."),
+    ],
+)
+def test_folders_that_cannot_take_results_are_told_before_anything_runs(papers, calls, capsys, words, said):
+    settings(papers, "")
+    assert cli.main(["run", "gru", *words]) == 2
+    assert capsys.readouterr().err == f"eegemo: {said}\n"
+    assert calls.calls == []
+
+
 def test_a_folder_that_may_not_be_written_is_named(papers, calls, monkeypatch, capsys):
     def refuse(*_words, **_how):
         raise PermissionError(errno.EACCES, "Permission denied", "pictures")

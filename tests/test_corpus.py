@@ -21,7 +21,7 @@ from eegemo_utils.corpus import index, preprocessing, store
 from eegemo_utils.corpus.building import LOCK
 from eegemo_utils.corpus.channels import labram_channels
 from eegemo_utils.datasets import tuab
-from eegemo_utils.datasets.edf import write_edf
+from eegemo_utils.datasets.formats.edf import write_edf
 from eegemo_utils.processes import Died, each
 from eegemo_utils.trials import DatasetError
 

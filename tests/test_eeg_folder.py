@@ -14,7 +14,8 @@ from mutate import MUTATED, mutations, reads_or_refuses
 from test_edf import by_hand as edf_by_hand
 from test_edf import with_limits
 
-from eegemo_utils.datasets import edf, eeg_folder
+from eegemo_utils.datasets import eeg_folder
+from eegemo_utils.datasets.formats import edf
 from eegemo_utils.trials import DatasetError, Trials
 
 

@@ -46,7 +46,8 @@ def test_subjects_are_chosen_by_name(tmp_path):
     save(tmp_path / "ann-calm-1.csv", lines_of(seed=1))
     save(tmp_path / "bob-calm-1.csv", ["text"])  # not read, so not a fault
     assert muse.read(tmp_path, subjects=["ann"]).table["subject"].tolist() == ["ann"]
-    with pytest.raises(DatasetError, match="no recording of eve; there are ann, bob"):
+    assert set(muse.read(tmp_path, "ann").table["subject"]) == {"ann"}, "a name, not its letters"
+    with pytest.raises(DatasetError, match="no files of eve; there are ann, bob"):
         muse.read(tmp_path, subjects=["eve"])
 
 

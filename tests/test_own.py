@@ -12,7 +12,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from eegemo_utils import audit, datasets, features
 from eegemo_utils.datasets import own
-from eegemo_utils.datasets.edf import write_edf
+from eegemo_utils.datasets.formats.edf import write_edf
 from eegemo_utils.montage import make_info
 from eegemo_utils.trials import DatasetError, Trials
 from tests.feis import feis_as_own

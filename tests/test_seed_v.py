@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from seed_v_recordings import LABELS, N_WINDOWS, NAMES, npz, recording
 
-from eegemo_utils.datasets import cnt, seed, seed_v, seed_v_files
+from eegemo_utils.datasets import seed, seed_v, seed_v_files
+from eegemo_utils.datasets.formats import cnt
 from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError, Trials
 

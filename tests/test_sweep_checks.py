@@ -1,6 +1,7 @@
 """What a sweep looks at before its first run, and that its dry run says the same."""
 
 import os
+import tempfile
 
 import pytest
 import yaml
@@ -54,7 +55,7 @@ def test_a_folder_without_the_right_to_write(tmp_path, monkeypatch):
     def refuse(**_where):
         raise PermissionError(13, os.strerror(13))
 
-    monkeypatch.setattr(checks.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
     with pytest.raises(checks.ParameterError, match="no file can be written in .* [(]Permission denied[)]"):
         checks.check_folder(tmp_path / "out")
 

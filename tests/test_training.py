@@ -489,13 +489,15 @@ def test_wrong_settings_are_named(problem, change, message):
         fit(**call)
 
 
-def test_seed_everything_seeds_all_generators():
+def test_seed_everything_seeds_all_generators(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     draws = []
     for seed in (3, 3, 4):
         seed_everything(seed)
         draws.append((random.random(), np.random.rand(), torch.rand(1).item()))
     assert draws[0] == draws[1] != draws[2]
-    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.are_deterministic_algorithms_enabled() and not torch.utils.deterministic.fill_uninitialized_memory
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"  # cuDNN's recurrent networks want no other but :4096:2
     torch.use_deterministic_algorithms(False)
 
 

@@ -85,11 +85,9 @@ def test_definitions_and_reported_numbers(binaries, tmp_path):
 def test_settings_sweeps_and_datasets_by_name(binaries, tmp_path):
     eegemo = binaries / "eegemo"
     assert "faced" in run(eegemo, "data", "list", folder=tmp_path)
-    for name in ("muse", "gru/muse", "notebooks/settings/gru/muse.yaml"):
-        said = run(eegemo, "run", "gru", "-f", name, folder=tmp_path, code=2)
-        assert "gru: dataset muse" in said  # the file was read: only its recordings are missing
-    for name in ("simulated", "notebooks/sweeps/simulated.yaml"):
-        assert "10 runs" in run(eegemo, "sweep", name, "--dry-run", folder=tmp_path)
+    assert "n_hidden" in run(eegemo, "run", "gru", "-f", "muse", "--parameters", folder=tmp_path)
+    assert "own: article, muse" in run(eegemo, "run", "gru", "-f", "mouse", folder=tmp_path, code=2)
+    assert "10 runs" in run(eegemo, "sweep", "simulated", "--dry-run", folder=tmp_path)
 
 
 def test_an_own_notebook_wins_and_is_said_to(binaries, tmp_path, notebook):

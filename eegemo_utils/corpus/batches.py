@@ -19,6 +19,7 @@ import torch
 from eegemo_utils.corpus.opening import Corpus
 from eegemo_utils.corpus.preprocessing import SFREQ
 from eegemo_utils.corpus.slices import read_slice
+from eegemo_utils.training.data import to_device
 
 PATCH = int(SFREQ)  # samples
 MOST_TOKENS, MOST_PATCHES = 256, 16  # of a window: section 3.2 of the paper, rows of its time embedding
@@ -193,9 +194,9 @@ class _Block:
         self.window, self.stride = montage.n_patches * PATCH, montage.stride
         values, scale = _read(corpus, montage, used, device.type == "cuda")
         self.values = values.to(device, non_blocking=True)
-        self.scale = (scale / UNIT_UV).to(device)
-        self.numbers = torch.from_numpy(numbers.reshape(slabs.shape)).to(device)
-        self.places = torch.from_numpy(places).to(device)
+        self.scale = to_device(scale / UNIT_UV, device)
+        self.numbers = to_device(torch.from_numpy(numbers.reshape(slabs.shape)), device)
+        self.places = to_device(torch.from_numpy(places), device)
 
     def windows(self, batch: int) -> torch.Tensor:
         """One batch, (windows, n_chans, n_patches, 200)."""

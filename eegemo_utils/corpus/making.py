@@ -12,8 +12,7 @@ from eegemo_utils.corpus import store
 from eegemo_utils.corpus.channels import labram_channels
 from eegemo_utils.corpus.preprocessing import SFREQ, VERSION, preprocess
 from eegemo_utils.datasets import eeg_folder_files as files
-from eegemo_utils.datasets.edf import check_labels
-from eegemo_utils.datasets.edf_header import ANNOTATIONS, read_header
+from eegemo_utils.datasets.formats.edf import ANNOTATIONS, check_labels, read_header
 from eegemo_utils.datasets.plausible import odd_size
 from eegemo_utils.trials import DatasetError
 from eegemo_utils.units import unit_mistake

@@ -26,7 +26,7 @@ import pandas as pd
 
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
-from eegemo_utils.datasets.edf import write_edf
+from eegemo_utils.datasets.formats.edf import write_edf
 from eegemo_utils.datasets.plausible import Survey
 from eegemo_utils.montage import make_info, standard_name
 from eegemo_utils.simulate import simulate_trials

@@ -15,8 +15,7 @@ import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.access import files_below, in_words, unreadable
 from eegemo_utils.datasets.common import eeg_signal
-from eegemo_utils.datasets.edf import check_labels, read_edf
-from eegemo_utils.datasets.edf_header import read_header
+from eegemo_utils.datasets.formats.edf import check_labels, read_edf, read_header
 from eegemo_utils.datasets.formats.mat import walk
 from eegemo_utils.montage import standard_montage, standard_name
 from eegemo_utils.trials import DatasetError

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils.access import files_below
-from eegemo_utils.datasets.common import prepare_folder, read_description, save_text
+from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description, save_text
 from eegemo_utils.datasets.muse_checks import drop_copies, judge
 from eegemo_utils.datasets.muse_files import (
     ENOUGH,
@@ -94,8 +94,6 @@ def read(root, subjects=None) -> Trials:
     for loss in folder.losses:
         warnings.warn(loss, stacklevel=2)
     rows, signals, times = _segments(folder.recordings)
-    if not rows:
-        raise DatasetError(f"{root}: subjects is an empty list: name the people to read, or leave it out")
     table = pd.DataFrame(rows)
     order = table.sort_values(["subject", "session", "start", "recording"], kind="stable").index
     table.insert(2, "trial", (table.loc[order].groupby(["subject", "session"]).cumcount() + 1).sort_index())
@@ -117,11 +115,8 @@ class _Folder:
 def _load_all(root: Path, subjects) -> _Folder:
     recordings, skipped, faults = find(root)
     known = sorted({recording.subject for recording in recordings})
-    if subjects is not None:
-        unknown = sorted(set(subjects) - set(known))
-        if unknown:
-            raise DatasetError(f"{root}: no recording of {', '.join(unknown)}; there are {', '.join(known)}")
-        recordings = [recording for recording in recordings if recording.subject in set(subjects)]
+    chosen = pick_subjects(root, known, subjects)
+    recordings = [recording for recording in recordings if recording.subject in chosen]
     whole = []
     for recording in recordings:
         try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from eegemo_utils.access import in_words
 from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, stored_features
-from eegemo_utils.datasets.mat import load_mat, names_in, save_mat
+from eegemo_utils.datasets.formats.mat import load_mat, names_in, save_mat
 from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
 

@@ -38,7 +38,7 @@ import pandas as pd
 from eegemo_utils.access import in_words
 from eegemo_utils.datasets import tuh_files as tuh
 from eegemo_utils.datasets.common import pick_subjects, read_description
-from eegemo_utils.datasets.edf_header import read_header
+from eegemo_utils.datasets.formats.edf import read_header
 from eegemo_utils.datasets.plausible import others_ignored
 from eegemo_utils.datasets.tuev_files import (
     BEFORE_SECONDS,

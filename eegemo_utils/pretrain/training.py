@@ -27,6 +27,7 @@ from eegemo_utils.pretrain.stages import (
 from eegemo_utils.pretrain.stopping import Stopping
 from eegemo_utils.pretrain.together import Place
 from eegemo_utils.training.checkpoints import fingerprint, random_state, set_random_state
+from eegemo_utils.training.data import to_device
 from eegemo_utils.training.device import autocast, set_precision
 
 NOTEBOOK = "labram"
@@ -192,7 +193,7 @@ class _Training:
     def _step(self, x: torch.Tensor, channels: list[str], step: int) -> None:
         """One step of the optimiser."""
         noise = step_noise(self.settings, step, self.plan.batch_size, x.shape[1] * x.shape[2])
-        noise = noise[self.batches.mine].to(self.place.device, non_blocking=True)
+        noise = to_device(noise[self.batches.mine], self.place.device)
         told, rate = [], float(self.rates[step])
         self._descend(self._losses(x, channels, noise, told), self.raw, self.optimizer, rate, self.plan.clip)
         about = [step + 1, step // len(self.batches) + 1, rate, len(channels)]

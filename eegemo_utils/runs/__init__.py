@@ -10,6 +10,7 @@ PLACES = {
     "RunError": ".engine",
     "RunResult": ".runner",
     "cannot_start": ".start",
+    "check_writable": ".start",
     "publish_figures": ".refresh",
     "refresh": ".refresh",
     "results_table": ".runner",

@@ -37,7 +37,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # CellTimeoutError is an OSError, DeadKernelError and a kernel that does not start are RuntimeErrors
 STOPS = (papermill.PapermillExecutionError, OSError, RuntimeError, NoSuchKernel, KeyboardInterrupt)
 log = logging.getLogger("eegemo.kernel")
-log.addHandler(logging.NullHandler())  # what goes wrong is told once, by RunError
+log.addHandler(logging.NullHandler())  # RunError says once what goes wrong
 
 
 def is_news(record: logging.LogRecord) -> bool:
@@ -101,10 +101,10 @@ class Watch:
             self.shown, self.since = section, self.seconds
             self.progress(f"  {section or 'start'} ...", end="", flush=True)
 
-    def leave(self, how: str = "") -> None:
+    def leave(self, prefix: str = "") -> None:
         """End the line of the current section with the time it took."""
         if self.shown is not None:
-            self.progress(f" {how}{self.seconds - self.since:.1f} s", flush=True)
+            self.progress(f" {prefix}{self.seconds - self.since:.1f} s", flush=True)
         self.shown = None
 
     def measure(self, pid: int | None) -> None:
@@ -279,7 +279,7 @@ def explain(
         limit = f"the time limit of {watch.time_limit:g} s for the whole run was reached"
         return RunError(f"{where}: {limit}. Give it more, or choose smaller parameters.", "time limit", watch.cell)
     if isinstance(error, DeadKernelError):
-        words = [line for line in kernel_log.splitlines() if not line.startswith("[IPKernelApp]")]  # how it was set up
+        words = [line for line in kernel_log.splitlines() if not line.startswith("[IPKernelApp]")]  # its settings
         said = " ".join(" ".join(words).split())[-300:]
         last = f" Its last words: {said}" if said else ""
         advice = f"Most often memory has run out. {what_to_lower(source, parameters)}"

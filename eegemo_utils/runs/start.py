@@ -1,10 +1,12 @@
-"""Whether a run can start: its recordings and weights, device and precision, said before a kernel starts."""
+"""Whether a run can start: its recordings, weights, device, precision and folder, said before a kernel starts."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
-from ..notebooks import did_you_mean
+from ..notebooks import ParameterError, did_you_mean
 
 
 def cannot_start(values: Mapping[str, object], given: Mapping[str, object]) -> str:
@@ -21,6 +23,20 @@ def cannot_start(values: Mapping[str, object], given: Mapping[str, object]) -> s
         return (f"data_root {given['data_root']!r} says where a dataset lies, but not which one it is, and without it "
                 f"dataset is {values['dataset']!r}. Give dataset too: -p dataset NAME.")
     return no_data(values) or no_device(values)
+
+
+def check_writable(out: Path, option: str = "--out") -> None:
+    """Raise ParameterError when results cannot go to a folder; nothing is left behind there."""
+    there = out
+    try:
+        if out.is_file():
+            raise ParameterError(f"{out} is a file. Give a folder, or a name for a new one.")
+        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+        with tempfile.TemporaryDirectory(dir=there, prefix=".eegemo-"):
+            pass
+    except OSError as error:
+        reason = "it would lie in a file" if there.is_file() else f"no file can be written in {there}"
+        raise ParameterError(f"{out}: {reason} ({error.strerror}). Give another folder with {option}.") from error
 
 
 def asked_for(values: Mapping[str, object]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 ===========  =====================================================================================
 ``done``     whole: marker, metrics and notebook are there
-``failed``   it was run to an error, which is told
+``failed``   it ended in an error, and the reason is known
 ``damaged``  something that a finished run leaves is cut off, unreadable or gone; to be run again
 ``left``     not run yet, at work, or broken off
 ===========  =====================================================================================

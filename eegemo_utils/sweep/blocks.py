@@ -26,7 +26,7 @@ def line(container: object, key: object) -> str:
 
 
 @contextmanager
-def told_at(place: str) -> Iterator[None]:
+def error_at(place: str) -> Iterator[None]:
     """Let a ParameterError say where in the file the mistake stands."""
     try:
         yield
@@ -94,7 +94,7 @@ class Grid:
         """Raise ParameterError for a parameter that the notebook does not have, wherever the block names it."""
         for part in (self.part("parameters"), self.part("grid"), *self.part("include")):
             for name in part:
-                with told_at(f"{self.where(part, name)}, {source.stem}"):
+                with error_at(f"{self.where(part, name)}, {source.stem}"):
                     known(str(name), limits)
 
     def combinations(
@@ -114,7 +114,7 @@ class Grid:
             The notebook's LIMITS.
         """
         axes = self.axes(fixed, limits)
-        with told_at(self.where(self.block, "grid")):
+        with error_at(self.where(self.block, "grid")):
             check_count(math.prod(map(len, axes.values())), "The grid")
         self.check_excluded(axes, labels)
         for values in product(*axes.values()) if axes or not self.part("include") else ():
@@ -131,7 +131,7 @@ class Grid:
         found, grid = {}, self.part("grid")
         for name, values in grid.items():
             name, place = str(name), self.where(grid, name)
-            with told_at(place):
+            with error_at(place):
                 every = expand(name, values, limits, fixed)
             if isinstance(values, list):
                 every = self.each_once(name, every, limits, place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from ..notebooks import ParameterError, default_parameters
 from ..runs.folders import MARKER
-from ..runs.start import asked_for, cannot_start
+from ..runs.start import asked_for, cannot_start, check_writable
 from .files import Run
 
 LOCK = ".sweep.lock"
@@ -19,17 +18,9 @@ LOCK = ".sweep.lock"
 
 def check_folder(out: Path) -> None:
     """Raise ParameterError when a sweep's results cannot go to a folder; nothing is left behind there."""
-    there = out
-    try:
-        if out.is_file() or (out / MARKER).exists():
-            what = "a file" if out.is_file() else "a run"
-            raise ParameterError(f"{out} is {what}. Give a folder for the whole sweep.")
-        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-        with tempfile.TemporaryDirectory(dir=there, prefix=".eegemo-"):
-            pass
-    except OSError as error:
-        reason = "it would lie in a file" if there.is_file() else f"no file can be written in {there}"
-        raise ParameterError(f"{out}: {reason} ({error.strerror}). Give another folder with --out.") from error
+    check_writable(out)
+    if (out / MARKER).exists():
+        raise ParameterError(f"{out} is a run. Give a folder for the whole sweep.")
 
 
 def check_alone(out: Path) -> None:

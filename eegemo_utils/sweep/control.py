@@ -61,7 +61,7 @@ class Sweep:
         self.inbox: queue.SimpleQueue = queue.SimpleQueue()
         self.starts: dict[str, int] = {}
         self.written, self.pause, self.warned = 0.0, EVERY, False
-        self.peak, self.told = 0, False
+        self.peak, self.warned_of_memory = 0, False
         self.asked, self.count = -RENEW, 0
 
     def save(self, now: bool = False) -> None:
@@ -178,8 +178,8 @@ class Sweep:
     def watch_memory(self, engine: Engine) -> None:
         """Say once that runs as large as the largest so far cannot all be held by this machine."""
         total, count = psutil.virtual_memory().total / 2**20, self.slots(engine)
-        if engine.is_local and self.peak * count > total and not self.told:
-            self.told = True
+        if engine.is_local and self.peak * count > total and not self.warned_of_memory:
+            self.warned_of_memory = True
             fit = max(1, int(total // self.peak))
             self.say(f"A run held {self.peak} MB; {count} at once may be too many for {total:.0f} MB: --workers {fit}.")
 

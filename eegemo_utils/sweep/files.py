@@ -29,7 +29,7 @@ from pathlib import Path
 from ..notebooks import ParameterError, cast, load_constant, notebook_path
 from ..notebooks.parameters import known
 from ..settings import find_file, read_settings, read_yaml
-from .blocks import Grid, checked_block, told_at
+from .blocks import Grid, checked_block, error_at
 from .values import check_count
 
 LONGEST_NAME = 120  # a file name may have 255 bytes, and tools add to it
@@ -138,7 +138,7 @@ def block_runs(grid: Grid, given: dict[str, object]) -> Iterator[tuple[Run, str]
         limits = load_constant(source, "LIMITS")
         grid.check_names(source, limits)
         for name in given:
-            with told_at(source.stem):
+            with error_at(source.stem):
                 known(name, limits)
         for settings in as_list(grid.block.get("settings")):
             file = find_settings(settings, source, grid.path) if settings else None
@@ -164,7 +164,7 @@ def fixed_parameters(file: Path | None, source: Path, limits: Mapping[str, objec
     """Return the parameters of a settings file that the notebook has; {} without a file."""
     found = read_settings(file) if file else {}
     for name in found:
-        with told_at(f"The settings file {file}, {source.stem}"):
+        with error_at(f"The settings file {file}, {source.stem}"):
             known(name, limits)
     return found
 

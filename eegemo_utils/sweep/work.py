@@ -100,7 +100,7 @@ def work(task: dict[str, object]) -> Outcome:
     ----------
     task : dict
         ``name``, ``source``, ``parameters``, ``folder``, ``time_limit``, ``cwd``, ``environment`` (for the kernel),
-        ``topic`` (under which each start is told).
+        ``topic`` (of the message that it sends when it starts).
 
     Returns
     -------

@@ -25,14 +25,17 @@ def on_device(data, device: torch.device, dtype: torch.dtype, labels: bool = Fal
     return tensor.to(device, torch.int64 if labels else tensor.dtype)
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a CPU tensor to `device` without waiting for what runs there."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def rows_on_device(rows_list, device: torch.device) -> list[torch.Tensor | None]:
-    """Move every model's row numbers to `device` in one copy, which does not wait for what runs there; None stays."""
+    """Move every model's row numbers to `device` in one copy; None stays."""
     given = [rows for rows in rows_list if rows is not None]
     if not given:
         return list(rows_list)
-    together = torch.cat(given)
-    together = together.pin_memory() if device.type == "cuda" else together
-    parts = iter(together.to(device, non_blocking=True).split([len(rows) for rows in given]))
+    parts = iter(to_device(torch.cat(given), device).split([len(rows) for rows in given]))
     return [None if rows is None else next(parts) for rows in rows_list]
 
 

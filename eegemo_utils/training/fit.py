@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .data import batches, n_rows, on_device, row_numbers, take
+from .data import batches, n_rows, on_device, row_numbers, take, to_device
 from .device import autocast
 from .history import History
 from .loop import Loop, Settings
@@ -119,7 +119,7 @@ def predict(model: nn.Module, X, rows=None, batch_size: int = 256, precision: st
     X, _ = prepared(X, None, model)
     n = n_rows(X)
     device = next(model.parameters()).device
-    rows = row_numbers(range(n) if rows is None else rows, n, "rows").to(device)
+    rows = to_device(row_numbers(range(n) if rows is None else rows, n, "rows"), device)
     model.eval()
     with autocast(device, precision):
         parts = [forward(model, take(X, rows[a:b])) for a, b in batches(len(rows), batch_size)]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from . import checkpoints
-from .data import rows_on_device, stack_rows, steps
+from .data import rows_on_device, stack_rows, steps, to_device
 from .device import autocast
 from .history import Tracker, copy_state, load_state, model_state
 from .objectives import classification
@@ -193,7 +193,7 @@ class Loop:
         with self.autocast:
             losses, hits = self.engine(ks, rows)
         if ks not in self._numbers:
-            self._numbers[ks] = rows_on_device([torch.tensor(ks)], self.device)[0]
+            self._numbers[ks] = to_device(torch.tensor(ks), self.device)
         sums = torch.stack((losses.detach().double() * rows.shape[1], hits.double()), dim=1)
         totals.index_add_(0, self._numbers[ks], sums)
         return losses

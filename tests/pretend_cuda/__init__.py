@@ -12,7 +12,6 @@ counted. It leans on private interfaces of PyTorch, so it is made for one versio
 from __future__ import annotations
 
 import ctypes
-import importlib.abc
 import importlib.metadata
 import importlib.util
 import os
@@ -22,7 +21,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
 VERSION = "2.13.0"
 
 
@@ -31,14 +29,17 @@ def missing() -> str | None:
     found = importlib.metadata.version("torch").partition("+")[0]
     if found != VERSION:
         return f"the pretend device is made for PyTorch {VERSION}, found {found}"
+    if sys.platform != "linux":
+        return f"the pretend device needs Linux, found {sys.platform}"
     if shutil.which("g++") is None:
         return "the pretend device needs g++, which is not on PATH"
     return None
 
 
-def load_native(torch_folder: Path) -> None:
-    """Build (once) and load guard.cpp, before PyTorch looks for its CUDA hooks the first time."""
-    source = HERE / "guard.cpp"
+def install() -> None:
+    """Make ``torch.device("cuda")`` work in this process, which must not have imported torch yet."""
+    torch_folder = Path(importlib.util.find_spec("torch").origin).parent
+    source = Path(__file__).with_name("guard.cpp")
     library = Path(tempfile.gettempdir()) / f"pretend-cuda-{os.getuid()}-{VERSION}-{source.stat().st_mtime_ns}.so"
     if not library.exists():
         made = library.with_suffix(f".{os.getpid()}")
@@ -47,37 +48,7 @@ def load_native(torch_folder: Path) -> None:
         made.replace(library)
     for name in ("libc10.so", "libtorch_cpu.so"):
         ctypes.CDLL(str(torch_folder / "lib" / name), ctypes.RTLD_GLOBAL)
-    ctypes.CDLL(str(library))
+    ctypes.CDLL(str(library))  # before PyTorch looks for its CUDA hooks the first time
+    from pretend_cuda import cuda
 
-
-class WithTorch(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Put the device in place when a process imports torch, so that processes without it stay quick."""
-
-    def find_spec(self, name, path=None, target=None):
-        """Take over the import of torch itself."""
-        if name != "torch":
-            return None
-        sys.meta_path.remove(self)
-        self.spec = importlib.util.find_spec("torch")
-        self.loader, self.spec.loader = self.spec.loader, self
-        return self.spec
-
-    def create_module(self, spec):
-        """Leave it to torch's own loader."""
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module):
-        """Load the native part, torch, then the Python part."""
-        self.spec.loader = module.__spec__.loader = self.loader
-        load_native(Path(self.spec.origin).parent)
-        self.loader.exec_module(module)
-        from pretend_cuda import cuda
-
-        cuda.install()
-
-
-def load_with_torch() -> None:
-    """Have the device wherever torch is imported from here on."""
-    if "torch" in sys.modules:
-        raise RuntimeError("the pretend device must come before torch")
-    sys.meta_path.insert(0, WithTorch())
+    cuda.install()

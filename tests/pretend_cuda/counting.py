@@ -10,6 +10,7 @@ import os
 import statistics
 import sys
 import threading
+import time
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ class Counts:
         self.steps: dict[str, list[tuple[int, int]]] = collections.defaultdict(list)
         self.undetermined: collections.Counter = collections.Counter()
         self.before = (0, 0)
+        self.next_report = 0.0
 
     def wait(self, kind: str) -> None:
         """Count a wait of the host, under the line that caused it."""
@@ -47,6 +49,9 @@ class Counts:
         name = f"{type(optimizer).__name__} of {sum(len(group['params']) for group in optimizer.param_groups)} tensors"
         self.steps[name].append((self.launches - self.before[0], self.waits - self.before[1]))
         self.before = (self.launches, self.waits)
+        if time.monotonic() > self.next_report:  # a kernel that is slow to end is killed
+            write()
+            self.next_report = time.monotonic() + 5
 
     def report(self) -> dict:
         """Return everything in JSON's types; of each optimiser the median step."""

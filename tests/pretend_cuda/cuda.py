@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
-from types import SimpleNamespace
 
 import torch
 from torch import _VF, nn
@@ -15,26 +13,6 @@ from pretend_cuda.counting import counts
 from pretend_cuda.tensor import Cuda, make, run
 
 LIBRARIES = [torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")]
-MEMORY = 139 * 2**30  # bytes
-
-
-class Event:
-    """A mark on the stream that is reached at once."""
-
-    def __init__(self, **_):
-        pass
-
-    def record(self, _stream=None):
-        self.at = time.perf_counter()
-
-    def synchronize(self):
-        counts.wait("synchronize")
-
-    def query(self):
-        return True
-
-    def elapsed_time(self, other):
-        return 1000 * (other.at - self.at)
 
 
 def install() -> None:
@@ -52,33 +30,22 @@ def install() -> None:
     optimizer.register_optimizer_step_post_hook(counts.step)
     torch.backends.cudnn.is_acceptable = lambda _tensor: False  # says so without a warning
     nn.Module._apply = swapping(nn.Module._apply)
-    _VF.gru, _VF.lstm = recurrent(_VF.gru, gru_step), recurrent(_VF.lstm, lstm_step)
+    _VF.gru, _VF.lstm = recurrent(_VF.gru), recurrent(_VF.lstm)
 
 
 def torch_cuda() -> dict[str, object]:
-    """Return the attributes of torch.cuda."""
+    """Return what torch.cuda has with a GPU."""
     generator = torch.Generator("cuda")
-
-    def properties(_device=None):
-        return SimpleNamespace(name="pretend GPU", major=9, minor=0, total_memory=MEMORY, multi_processor_count=132)
-
-    def get(value):
-        return lambda device=None: value
-
+    constants = {"is_available": True, "device_count": 1, "current_device": 0, "_is_in_bad_fork": False,
+                 "get_device_name": "pretend GPU", "get_device_capability": (9, 0), "max_memory_allocated": 0,
+                 "reset_peak_memory_stats": None, "set_device": None, "is_bf16_supported": True}
     return {
-        "is_available": get(True), "device_count": get(1), "current_device": get(0), "set_device": get(None),
-        "is_bf16_supported": lambda including_emulation=True: True, "_is_in_bad_fork": get(False),
-        "get_device_name": get("pretend GPU"), "get_device_capability": get((9, 0)), "mem_get_info": get((MEMORY,) * 2),
-        "get_device_properties": properties, "Event": Event, "current_stream": get(None), "empty_cache": get(None),
-        "_lazy_init": lambda: setattr(torch.cuda, "_initialized", True), "_initialized": False,
+        **{name: lambda *_, value=value, **__: value for name, value in constants.items()},
+        "_initialized": False, "_lazy_init": lambda: setattr(torch.cuda, "_initialized", True),
         "is_initialized": lambda: torch.cuda._initialized,
         "synchronize": lambda device=None: counts.wait("synchronize"),
-        **{name: get(0) for name in ("max_memory_allocated", "memory_allocated", "max_memory_reserved",
-                                     "memory_reserved", "reset_peak_memory_stats")},
         "default_generators": (generator,), "get_rng_state": lambda device="cuda": generator.get_state(),
         "set_rng_state": lambda state, device="cuda": generator.set_state(state),
-        "get_rng_state_all": lambda: [generator.get_state()],
-        "set_rng_state_all": lambda states: generator.set_state(states[0]),
         **{name: lambda seed: generator.manual_seed(seed) and None for name in ("manual_seed", "manual_seed_all")},
     }
 
@@ -97,40 +64,44 @@ def swapping(original):
     return _apply
 
 
-def recurrent(original, step):
-    """Run one layer of cuDNN's recurrent networks by its formula."""
-    def layer(x, *rest):
-        if not isinstance(x, torch.Tensor) or x.device.type != "cuda" or len(rest) != 8:
-            return original(x, *rest)
-        states, weights, biases, n_layers, _dropout, _train, bidirectional, batch_first = rest
-        if n_layers != 1 or bidirectional or not biases:
-            raise NotImplementedError("the pretend device has recurrent networks of one layer and one direction")
-        states = states if isinstance(states, tuple) else (states,)
-        if any(part.device != x.device for part in (*states, *weights)):
+def recurrent(original):
+    """Run a recurrent layer, which cuDNN runs in few launches, as the CPU's own."""
+    def layer(x, states, weights, *options):
+        if not isinstance(x, torch.Tensor) or x.device.type != "cuda":
+            return original(x, states, weights, *options)
+        several = isinstance(states, tuple)
+        states = states if several else (states,)
+        given = (x, *states, *weights)
+        if any(part.device != x.device for part in given):
             raise RuntimeError(f"Input, hidden and parameter tensors are not at the same device, found {x.device}")
-        if torch.is_autocast_enabled("cuda"):
-            kind = torch.get_autocast_dtype("cuda")
-            x, states, weights = x.to(kind), [part.to(kind) for part in states], [part.to(kind) for part in weights]
-        w_in, w, b_in, b = weights
-        states, made = [part[0] for part in states], []
-        for given in ((x.transpose(0, 1) if batch_first else x) @ w_in.mT + b_in).unbind(0):
-            states = step(given, states[0] @ w.mT + b, *states)
-            made.append(states[0])
-        out = torch.stack(made)
-        return (out.transpose(0, 1) if batch_first else out), *[part[None] for part in states]
+
+        def on_cpu(x, *parts):
+            before, rest = parts[:len(states)], parts[len(states):]
+            return original(x, before if several else before[0], rest, *options)
+
+        return OnCpu.apply(on_cpu, torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else x.dtype,
+                           *given)
 
     return layer
 
 
-def gru_step(given, kept, h):
-    """Return the new state of a GRU."""
-    (r_in, z_in, n_in), (r, z, n) = given.chunk(3, 1), kept.chunk(3, 1)
-    new = torch.tanh(n_in + torch.sigmoid(r_in + r) * n)
-    return [new + torch.sigmoid(z_in + z) * (h - new)]
+class OnCpu(torch.autograd.Function):
+    """Run a function of CPU tensors on those that the given ones hold, rounded to a type."""
 
+    @staticmethod
+    def forward(ctx, function, kind, *given):
+        counts.launches += 1
+        exact = kind if kind in (torch.float32, torch.float64) else torch.float32
+        ctx.set_materialize_grads(False)
+        ctx.given = [part.held.detach().to(kind).to(exact).requires_grad_() for part in given]
+        with torch.enable_grad():
+            ctx.made = function(*ctx.given)
+        return tuple(Cuda(part.detach().to(kind)) for part in ctx.made)
 
-def lstm_step(given, kept, _h, c):
-    """Return the new states of an LSTM."""
-    i, f, g, o = (given + kept).chunk(4, 1)
-    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-    return [torch.sigmoid(o) * torch.tanh(c), c]
+    @staticmethod
+    def backward(ctx, *gradients):
+        counts.launches += 1
+        pairs = [(part, gradient.held.to(part.dtype)) for part, gradient in zip(ctx.made, gradients)
+                 if gradient is not None]
+        found = torch.autograd.grad([part for part, _ in pairs], ctx.given, [given for _, given in pairs])
+        return None, None, *map(Cuda, found)

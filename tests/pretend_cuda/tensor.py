@@ -103,15 +103,6 @@ class Cuda(torch.Tensor):
             new = torch.nn.Parameter(new.detach(), self.requires_grad)
         torch.utils.swap_tensors(self, new)
 
-    def untyped_storage(self):
-        return self.held.untyped_storage()
-
-    def data_ptr(self):
-        return self.held.data_ptr()
-
-    def pin_memory(self, device=None):
-        raise RuntimeError("only dense CPU tensors can be pinned")
-
 
 class Kind(NamedTuple):
     """What is known of an operation."""

@@ -7,6 +7,8 @@ each record (Kemp & Olivan 2003, Clin. Neurophysiol. 114:1755-1761). What is wro
 that signal is asked for: real files hold signals without sense beside good ones.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
 from dataclasses import dataclass

@@ -1,3 +1,0 @@
-"""See `eegemo_utils.datasets.formats.edf`."""
-
-from eegemo_utils.datasets.formats.edf import *  # noqa: F403
