@@ -80,7 +80,8 @@ def control(row, true: pd.DataFrame) -> str:
 
 def planted(row) -> str:
     """Return a sentence about the positive control."""
-    found = row.low is not None and not pd.isna(row.low) and row.low > max(row.chance, row.majority)
+    alike = pd.isna(row.low) and (row.n_people or 0) >= evaluation.FEWEST  # all people score the same
+    found = (row.accuracy if alike else row.low) > max(row.chance, row.majority)  # False where low is not known
     return (f"An effect that was planted into labels without meaning scores {row.accuracy:.2f}"
             f"{span(row.low, row.high)} with {PROTOCOLS[row.protocol]}"
             f"{': the method can find what is there' if found else ''}.")
