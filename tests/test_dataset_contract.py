@@ -19,12 +19,13 @@ SMALL = {"deap": {"n_trials": 2, "n_seconds": 1.0},
          "eegmat": {"n_subjects": 2, "rest_seconds": 2, "arithmetic_seconds": 2},
          "mped": {"n_seconds": 2.0}, "faced": {"n_seconds": 1.0},
          "seed": {"n_sessions": 1, "n_trials": 2, "n_seconds": 3.0},
+         "seed_v": {"n_sessions": 1, "n_trials": 2, "n_seconds": 4.0},
          "seed_iv": {"n_sessions": 2, "n_trials": 2, "n_seconds": 8.0}}
 # options of `read` for what was written in a form, where there are any
-READ = {(name, "features"): {"form": "features"} for name in ("faced", "seed", "seed_iv")}
+READ = {(name, "features"): {"form": "features"} for name in ("faced", "seed", "seed_iv", "seed_v")}
 STORED = {("mped", ""), *READ}  # features of the signals, not the signals
-# share of a signal's range by which it may come back changed: 16 bits, or 250 Hz stored at 1000 Hz
-CHANGED = {("eegmat", ""): 1 / 60000, ("faced", "bids"): 0.05}
+# share of a range by which a signal may come back changed: 16 bits, steps of 0.001 microvolt, 250 Hz stored at 1000
+CHANGED = {("eegmat", ""): 1 / 60000, ("seed_v", "raw"): 1e-4, ("faced", "bids"): 0.05}
 FORMS = [(name, form) for name, dataset in DATASETS.items() for form in dataset.forms or ("",)]
 ONE_FILE = {"dreamer"}  # holds all people
 FIRST = [(name, (dataset.forms or ("",))[0]) for name, dataset in DATASETS.items()]

@@ -139,7 +139,7 @@ class SeedFamily(Dataset):
                 variables |= {f"{kind}{number}": kinds[kind] for kind in self.layout.rows}
         files.save(path, variables)
 
-    def save_beside(self, root, table, form):
+    def save_beside(self, root, trials, form):
         if not self.layout.by_folder:
             files.save(root / self.layout.folders[form] / "label.mat", {"label": np.array(self.layout.labels[:1])})
 
