@@ -179,7 +179,7 @@ def typed(run: Run, limits: dict[str, object]) -> Run:
             problem = problem or str(error)
     name = "-".join([run.name, *(f"{name}={in_a_name(values[name])}" for name in run.varied)])
     if len(name) > LONGEST_NAME:
-        name = f"{name[:LONGEST_NAME]}-{digest(run)}"
+        name = f"{name[:LONGEST_NAME]}-{run_digest(run)}"
     return replace(run, name=name, parameters=values, problem=problem)
 
 
