@@ -9,17 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import mne
 import numpy as np
 import pandas as pd
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils import montage as montages
 from eegemo_utils.access import files_below, in_words
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.formats.edf import ANNOTATIONS, EdfHeader, read_edf, read_header, write_edf
-from eegemo_utils.features.filters import resample
 from eegemo_utils.montage import standard_name
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials
@@ -156,6 +157,14 @@ def load_signals(path: Path, labels: dict[str, str], montage: str, sfreq: float)
     if montage != "referential":
         signals = signals - values[[rows[part[1]] for part in parts]]
     return eeg_signal(resample(signals, rate, sfreq), MONTAGES[montage], str(path)), rate
+
+
+def resample(signals: np.ndarray, old: float, new: float) -> np.ndarray:
+    """Signals at another rate, (n_chans, n_times * new / old)."""
+    if old == new:
+        return signals
+    ratio = Fraction(new / old).limit_denominator(1000)
+    return scipy.signal.resample_poly(signals, ratio.numerator, ratio.denominator, axis=1, padtype="line")
 
 
 # ---- reading ----

@@ -68,7 +68,8 @@ def resample(signals: np.ndarray, sfreq: float, new_sfreq: float) -> np.ndarray:
     """Bring signals to another sampling rate, through a low-pass filter without delay.
 
     The ratio of the rates is exact, so that what comes late stays in its place, which MNE's FFT method does not
-    promise. A line through a signal's ends goes around the filter: a DC level makes no step at the edges.
+    promise. Each channel's mean goes around the filter, whose gain at 0 Hz differs from sample to sample, and a line
+    through a signal's ends is continued beyond them: a DC level makes neither a ripple nor a step at the edges.
 
     Parameters
     ----------
@@ -91,5 +92,7 @@ def resample(signals: np.ndarray, sfreq: float, new_sfreq: float) -> np.ndarray:
     if sfreq == new_sfreq:
         return signals
     ratio = Fraction(new_sfreq / sfreq).limit_denominator(10_000)
-    return scipy.signal.resample_poly(np.asarray(signals, np.float64), ratio.numerator, ratio.denominator, axis=1,
-                                      padtype="line")
+    signals = np.asarray(signals, np.float64)
+    level = signals.mean(axis=1, keepdims=True)
+    return level + scipy.signal.resample_poly(signals - level, ratio.numerator, ratio.denominator, axis=1,
+                                              padtype="line")
