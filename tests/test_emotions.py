@@ -51,7 +51,7 @@ def fault_of(path):
         emotions.read(path)
     assert str(path) in str(caught.value)
     report = emotions.check(path)
-    assert not report.ok and report.missing == [str(caught.value)]
+    assert not report.ok and report.missing == [f"fault: {caught.value}"]
     return str(caught.value)
 
 

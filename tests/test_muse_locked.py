@@ -45,7 +45,7 @@ def test_a_locked_folder_is_told_by_its_own_name(tmp_path, locked):
     locked(folder)
     for name in (None, "muse", "emotions"):
         report = datasets.check(folder, name=name)
-        assert not report.ok and report.missing == [f"{folder}: expected a folder {LOCKED}"]
+        assert not report.ok and report.missing == [f"fault: {folder}: expected a folder {LOCKED}"]
     with pytest.raises(DatasetError, match="mine.ann-calm-1.csv: expected a path that can be read"):
         datasets.check(folder / "ann-calm-1.csv")
 
@@ -59,7 +59,7 @@ def test_a_locked_table_is_told_by_its_name(tmp_path, locked):
     assert str(caught.value) == f"{path}: expected a file {LOCKED}"
     for where in (tmp_path, path):
         report = datasets.check(where)
-        assert report.name == "emotions" and report.missing == [str(caught.value)]
+        assert report.name == "emotions" and report.missing == [f"fault: {caught.value}"]
 
 
 def test_the_lock_of_these_tests_is_like_a_real_one(tmp_path):
@@ -71,6 +71,6 @@ def test_the_lock_of_these_tests_is_like_a_real_one(tmp_path):
     assert fault_of(path) == f"{path}: expected a file {LOCKED}"
     folder.chmod(0)
     try:
-        assert datasets.check(folder).missing == [f"{folder}: expected a folder {LOCKED}"]
+        assert datasets.check(folder).missing == [f"fault: {folder}: expected a folder {LOCKED}"]
     finally:
         folder.chmod(stat.S_IRWXU)

@@ -254,7 +254,8 @@ VOLATILE = "import os\nprint(os.getpid())"
 
 CHANGES = {
     "unchanged": ("", "", None),
-    "within": ('"accuracy": 0.9', '"accuracy": 0.92', None),
+    "within": ('"accuracy": 0.9', '"accuracy": 0.9000005', None),
+    "thousandth": ('"accuracy": 0.9', '"accuracy": 0.901', "accuracy: 0.9, stored: 0.901"),
     "metric": ('"accuracy": 0.9', '"accuracy": 0.8', "accuracy: 0.9, stored: 0.8"),
     "count": ('"n_rows": 3', '"n_rows": 4', "n_rows: 3, stored: 4"),
     "name": ('"n_rows": 3', '"n_cols": 3', "n_cols: only in the stored notebook"),

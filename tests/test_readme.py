@@ -21,3 +21,14 @@ def test_the_example_of_a_leak(tmp_path):
     said = re.search(r"It prints (\S+) for shuffled windows, (\S+) for trials left out and (\S+) for people", README)
     for protocol, number in zip(("published", "by_trial", "by_subject"), said.groups()):
         assert abs(float(printed[protocol]) - float(number)) < 0.02, (protocol, printed)
+
+
+@pytest.mark.slow
+def test_the_example_of_an_audit(tmp_path):
+    section = README.index("### Audit a model of your own")
+    start = README.index("    from sklearn.linear_model", section)
+    block = re.match(r"(?:(?: {4}.*)?\n)+", README[start:])[0]
+    code = "\n".join(line[4:] for line in block.splitlines())
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert "the difference is shown" in run.stdout and (tmp_path / "audit.png").stat().st_size > 10_000

@@ -80,7 +80,9 @@ def control(row, true: pd.DataFrame) -> str:
 
 def planted(row) -> str:
     """Return a sentence about the positive control."""
-    found = row.low is not None and not pd.isna(row.low) and row.low > max(row.chance, row.majority)
+    alike = pd.isna(row.low) and (row.n_people or 0) >= evaluation.FEWEST  # all people score the same
+    least = row.accuracy if alike else row.low
+    found = least is not None and least > max(row.chance, row.majority)
     return (f"An effect that was planted into labels without meaning scores {row.accuracy:.2f}"
             f"{span(row.low, row.high)} with {PROTOCOLS[row.protocol]}"
             f"{': the method can find what is there' if found else ''}.")

@@ -185,7 +185,7 @@ def check(path, name: str | None = None) -> Report:
     try:
         _finished(root)
     except DatasetError as error:
-        return Report(module.FACTS["name"], root, ok=False, missing=[str(error)])
+        return Report(module.FACTS["name"], root, ok=False, missing=[f"fault: {error}"])
     return module.check(root)
 
 

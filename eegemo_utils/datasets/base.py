@@ -208,7 +208,7 @@ class Dataset:
         """Write one file, in one move."""
         raise NotImplementedError
 
-    def save_beside(self, root: Path, table: pd.DataFrame, form: str) -> None:
+    def save_beside(self, root: Path, trials: Trials, form: str) -> None:
         """Write what lies beside the recordings."""
 
     def plan(self, *, random_state: int, **sizes) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -354,7 +354,7 @@ class Dataset:
         targets = self.targets(table, root, form)
         present = set(self.present(root, form)) if root.is_dir() else set()
         prepare_folder(root, trials.description, present, self.own(present, targets, table, root))
-        self.save_beside(root, table, form)
+        self.save_beside(root, trials, form)
         picks = [names.index(name) for name in wanted]
         for path, rows in targets.items():
             path.parent.mkdir(parents=True, exist_ok=True)

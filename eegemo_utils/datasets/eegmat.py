@@ -148,9 +148,9 @@ class Eegmat(Dataset):
                   recording=f"Startdate 01-JAN-{int(row['year'])} 0 Doctor eegemo_utils",
                   prefilter="HP:0.500000Hz LP:45.000000Hz RF:50Hz")
 
-    def save_beside(self, root, table, form):
+    def save_beside(self, root, trials, form):
         lines = [",".join(["Subject", *COLUMNS])]
-        for row in table.drop_duplicates("subject").sort_values("subject").itertuples():
+        for row in trials.table.drop_duplicates("subject").sort_values("subject").itertuples():
             lines.append(f"{row.subject},{row.age:g},{row.gender},{row.year:g},{row.n_subtractions:g},"
                          f"{row.good_count:g}")
         save_text(root / INFO, "\n".join([*lines, ""]))

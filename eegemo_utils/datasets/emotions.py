@@ -184,10 +184,10 @@ def check(path) -> Report:
         windows = read(path)
         blob = blob_id(_file(Path(path)))
     except DatasetError as error:
-        report.missing.append(str(error))
+        report.missing.append(f"fault: {error}")
         return report
     except OSError as error:
-        report.missing.append(unreadable(path, error))
+        report.missing.append(f"fault: {unreadable(path, error)}")
         return report
     report.ok = True
     counts = windows.table["label"].value_counts().reindex(LABELS, fill_value=0)

@@ -216,12 +216,12 @@ class Faced(Dataset):
             features = path.parent.name in FEATURES
             files.save_pickle(path, files.features_of(clips, path.parent.name) if features else clips)
 
-    def save_beside(self, root, table, form):
+    def save_beside(self, root, trials, form):
         if form == "bids":
             facts = {"Name": (root / "DESCRIPTION.txt").read_text(encoding="utf-8").strip(), "BIDSVersion": "1.7.0",
                      "DatasetType": "raw"}
             save_text(root / "dataset_description.json", json.dumps(facts))
-            people = "".join(f"sub-{subject[3:]}\tn/a\tn/a\n" for subject in dict.fromkeys(table["subject"]))
+            people = "".join(f"sub-{subject[3:]}\tn/a\tn/a\n" for subject in dict.fromkeys(trials.table["subject"]))
             bids.save_table(root / "participants.tsv", f"participant_id\tage\tsex\n{people}")
 
     def plan(self, n_subjects, n_seconds, random_state):

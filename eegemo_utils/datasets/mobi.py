@@ -207,7 +207,7 @@ def check(root) -> Report:
         folders, others = _find(root)
         report.found.append(read_description(root, f"MoBI in {root.name}")[0])
     except DatasetError as error:
-        report.missing.append(str(error))
+        report.missing.append(f"fault: {error}")
         return report
     report.decisions = _general()
     faults, survey = [], Survey(ELECTRODES, SFREQ)

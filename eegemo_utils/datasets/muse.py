@@ -162,7 +162,7 @@ def check(root) -> Report:
     try:
         folder = _load_all(Path(root), None)
     except DatasetError as error:
-        report.missing.append(str(error))
+        report.missing.append(f"fault: {error}")
         return report
     rows, _, _ = _segments(folder.recordings)
     report.ok = bool(rows) and not folder.faults

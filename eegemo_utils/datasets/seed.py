@@ -24,12 +24,8 @@ position (XJTU-EEG/LibEER, LibEER/data_utils/load_data.py:216-220) or take the 2
 (EmotionLab/EEGain, eegain/data/datasets.py:990).
 """
 
-from pathlib import Path
-
-from eegemo_utils.datasets import seed_family as family
-from eegemo_utils.datasets.seed_files import N_SESSIONS, SFREQ, Layout
-from eegemo_utils.montage import SEED_62
-from eegemo_utils.trials import Report, Trials, Windows
+from eegemo_utils.datasets.seed_family import SeedFamily
+from eegemo_utils.datasets.seed_files import N_SESSIONS, Layout
 
 CODES = (1, 0, -1, -1, 0, 1, -1, 0, 1, 1, 0, -1, 0, 1, -1)
 N_WINDOWS = (235, 233, 206, 238, 185, 195, 237, 216, 265, 237, 235, 233, 235, 238, 206)  # of one second, 3394 in all
@@ -40,104 +36,18 @@ LAYOUT = Layout(
     n_windows=(N_WINDOWS,) * N_SESSIONS, window_seconds=1.0,
     rows={f"{kind}_{how}": n_rows for kind, n_rows in ROWS.items() for how in ("movingAve", "LDS")}, by_folder=False)
 FELT = {"negative": (-1.0, 1.0), "neutral": (0.0, 0.0), "positive": (1.0, 1.0)}  # valence, arousal in simulations
-FACTS = {
-    "name": "seed",
-    "title": "SEED (15 people, 15 film clips on three days)",
-    "licence": "signed agreement; academic, not commercial, not to be passed on",
-    "source": "Shanghai Jiao Tong University, bcmi.sjtu.edu.cn/home/seed: agreement signed by a supervisor",
-    "channels": ", ".join(SEED_62),
-    "sfreq": SFREQ,
-    "labels": "negative, neutral, positive (-1, 0, 1): by clip",
-    "folders": ("seed", "SEED"),
-    "papers": "gmss, labram",
-}
 
 
-def read(root, subjects=None, form: str = "raw", kind: str = "de_LDS") -> Trials | Windows:
-    """Read people of SEED, one file at a time.
+class Seed(SeedFamily):
+    """SEED: see the text of this file."""
 
-    Parameters
-    ----------
-    root : path
-        Folder that holds ``Preprocessed_EEG`` or ``ExtractedFeatures``, or one of these.
-    subjects : list of str, optional
-        Such as ["1", "15"]; only their files are opened.
-    form : {"raw", "features"}
-        Signals, or stored features.
-    kind : str
-        Of the features: de, psd, dasm, rasm, asm or dcau with _LDS or _movingAve.
-
-    Returns
-    -------
-    Trials or Windows
-        Signals: 62 electrodes, microvolt, 200 Hz. Features: X (windows, rows, 5), float32; `info` where the rows
-        are the electrodes. Table: subject, session (1-3), trial (1-15), label, code (-1, 0, 1), clip (1-15);
-        features also window (0, 1, ... in the trial).
-
-    Raises
-    ------
-    DatasetError
-        When there is no such folder or file, a person, form or kind is unknown, or a file is faulty: says which.
-    """
-    if form == "features":
-        return family.read_features(LAYOUT, root, subjects, kind)
-    return family.read_raw(LAYOUT, root, subjects, form)
+    name, short, layout, felt, mean_seconds = "seed", "SEED", LAYOUT, FELT, 8.0
+    title = "SEED (15 people, 15 film clips on three days)"
+    labels = "negative, neutral, positive (-1, 0, 1): by clip"
+    folders = ("seed", "SEED")
+    place = "Folder that holds ``Preprocessed_EEG`` or ``ExtractedFeatures``, or one of these."
 
 
-def write(trials: Trials, root, form: str = "raw") -> list[Path]:
-    """Write recordings as SEED has them; initials and dates are invented.
-
-    Parameters
-    ----------
-    trials : Trials
-        The 62 electrodes in any order, 200 Hz, microvolt; people "1"-"15", sessions 1-3, trials 1, 2, ... with the
-        published labels.
-    root : path
-        Folder, made when missing; gets ``Preprocessed_EEG`` or ``ExtractedFeatures``.
-    form : {"raw", "features"}
-        Features are computed from the signals, all twelve kinds.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    DatasetError
-        When the trials do not fit, or the folder holds other recordings.
-    """
-    return family.write(LAYOUT, trials, root, form)
-
-
-def simulate(n_subjects: int = 2, *, n_sessions: int = N_SESSIONS, n_trials: int | None = None, n_seconds: float = 8.0,
-             effect: float = 1.0, fingerprint: float = 1.0, random_state: int = 0) -> Trials:
-    """Simulate people who see the 15 clips on each day.
-
-    Parameters
-    ----------
-    n_subjects, n_sessions : int
-        Up to 15 and 3.
-    n_trials : int, optional
-        The first so many clips of each session; all by default.
-    n_seconds : float
-        Mean length of a clip (226 s in the dataset); clips are as unequal as the real ones, in whole windows.
-    effect, fingerprint, random_state
-        See `eegemo_utils.simulate.simulate_trials`.
-
-    Returns
-    -------
-    Trials
-        As `read` gives them.
-
-    Raises
-    ------
-    ValueError
-        When a number is out of range.
-    """
-    return family.simulate(LAYOUT, FELT, n_subjects, n_sessions, n_trials, n_seconds, effect=effect,
-                           fingerprint=fingerprint, random_state=random_state)
-
-
-def check(root) -> Report:
-    """Say which recordings a folder holds in which form, which are damaged and what `read` does. Raises nothing."""
-    return family.check(LAYOUT, FACTS["name"], root)
+DATASET = Seed()
+FACTS = DATASET.facts
+read, check, write, simulate = DATASET.functions()

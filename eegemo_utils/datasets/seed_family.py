@@ -1,226 +1,155 @@
-"""Reading, writing and checking what SEED and SEED-IV have in common; see `seed` and `seed_iv`."""
+"""What SEED and SEED-IV have in common: the classes of both differ in facts only; see `seed` and `seed_iv`."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import seed_files as files
-from eegemo_utils.datasets.common import pick_subjects, places_of, prepare_folder, read_description, window_rows
-from eegemo_utils.datasets.plausible import Survey
+from eegemo_utils.datasets.base import Dataset, Option, Part, Size, Source, feeling
+from eegemo_utils.datasets.plausible import others_ignored
 from eegemo_utils.datasets.seed_features import all_kinds
-from eegemo_utils.datasets.seed_files import BANDS, SFREQ, Layout, Recording
-from eegemo_utils.montage import SEED_62, make_info
-from eegemo_utils.simulate import simulate_trials
-from eegemo_utils.trials import DatasetError, Report, Trials, Windows
+from eegemo_utils.datasets.seed_files import BANDS, N_SESSIONS, N_SUBJECTS, SFREQ, Layout
+from eegemo_utils.montage import SEED_62
+from eegemo_utils.trials import DatasetError
 
 FIRST_DAY = 20200101  # of simulated recordings
 
 
-# ---- reading ----
+@dataclass(frozen=True)
+class Recording(Source):
+    """A person on a day, and the kind of features to read."""
 
-def _described(layout: Layout, root: Path, form: str) -> tuple[str, bool]:
-    """What the folder says of itself, also when the folder of a form was given, and whether it was written."""
-    root = root.parent if root.name == layout.folders[form] else root
-    return read_description(root, f"{layout.title} in {root.name}")
-
-
-def _table(layout: Layout, recording: Recording, n_trials: int) -> pd.DataFrame:
-    codes = list(layout.labels[recording.session - 1][:n_trials])
-    trials = np.arange(1, n_trials + 1)
-    first = 0 if not layout.by_folder else (recording.session - 1) * len(layout.labels[0])
-    return pd.DataFrame({"subject": recording.subject, "session": recording.session, "trial": trials,
-                         "label": [layout.classes[code] for code in codes], "code": codes, "clip": trials + first})
+    kind: str = ""
 
 
-def _wanted(layout: Layout, root: Path, subjects, form: str) -> tuple[list[Recording], list[str]]:
-    recordings, decisions = files.find(layout, root, form)
-    chosen = pick_subjects(root, list(dict.fromkeys(one.subject for one in recordings)), subjects)
-    few = [subject for subject in chosen if sum(one.subject == subject for one in recordings) < files.N_SESSIONS]
-    if few:
-        how = "" if layout.by_folder else "; sessions are counted by the dates that are there"
-        decisions.append(f"fewer than {files.N_SESSIONS} recordings of person {', '.join(few)}{how}")
-    return [one for one in recordings if one.subject in chosen], decisions
+class SeedFamily(Dataset):
+    """SEED or SEED-IV."""
 
+    layout: Layout
+    felt: dict[str, tuple[float, float]]  # valence and arousal of each label in simulations
 
-def _short(layout: Layout, recording: Recording) -> str:
-    """A file's name; with its folder where files of several sessions may be called the same."""
-    return f"{recording.session}/{recording.path.name}" if layout.by_folder else recording.path.name
+    licence = "signed agreement; academic, not commercial, not to be passed on"
+    source = "Shanghai Jiao Tong University, bcmi.sjtu.edu.cn/home/seed: agreement signed by a supervisor"
+    papers = "gmss, labram"
+    ch_names, sfreq, bands = SEED_62, SFREQ, BANDS
+    people = tuple(str(number) for number in range(1, N_SUBJECTS + 1))
+    unit = "62 electrodes, microvolt, 200 Hz; or features, X (windows, rows, 5 bands), float32"
+    forms = ("raw", "features")
 
+    def __init__(self):
+        layout = self.layout
+        clips = len({(session if layout.by_folder else 0, trial) for session, codes in enumerate(layout.labels)
+                     for trial in range(len(codes))})
+        self.columns = {"subject": "1-15", "session": "1-3", "trial": f"1-{len(layout.labels[0])}",
+                        "window": "of features, 0, 1, ... in the trial", "label": ", ".join(layout.classes.values()),
+                        "code": f"{min(layout.classes)} to {max(layout.classes)}", "clip": f"1-{clips}"}
+        self.options = {"form": Option("raw", "Signals, or stored features.", self.forms),
+                        "kind": Option("de_LDS", "Of the features.", tuple(layout.rows))}
+        self.sizes = {"n_subjects": Size(2, "People.", 1, N_SUBJECTS),
+                      "n_sessions": Size(N_SESSIONS, "Sessions.", 1, N_SESSIONS),
+                      "n_trials": Size(None, "The first clips of each session, all by default.", 1,
+                                       len(layout.labels[0])),
+                      "n_seconds": Size(self.mean_seconds, "Of a clip on average; clips are as unequal as the real "
+                                                           "ones, in whole windows.", 0.01)}
 
-def read_raw(layout: Layout, root, subjects=None, form: str = "raw") -> Trials:
-    """Signals of people; see `seed.read`. An unknown form ends here, with the message for it."""
-    root = Path(root)
-    recordings, decisions = _wanted(layout, root, subjects, form)
-    description, written = _described(layout, root, "raw")
-    decisions += [] if layout.by_folder else files.load_labels(layout, root, "raw")
-    signals, tables, survey = [], [], Survey(SEED_62, SFREQ)
-    for recording in recordings:
-        own, said = files.load_signals(layout, recording, complete=not written)
-        survey.add(_short(layout, recording), own, str(recording.path))
-        signals += own
-        decisions += said
-        tables.append(_table(layout, recording, len(own)))
-    decisions += [*survey.said, *survey.copies()]
-    return Trials(signals, make_info(SEED_62, SFREQ), pd.concat(tables), None, description, tuple(decisions))
+    def top(self, root):
+        return root.parent if root.name in self.layout.folders.values() else root
 
+    def variants(self, root):
+        return {form: {"form": form} for form in self.layout.forms(root)}
 
-def read_features(layout: Layout, root, subjects=None, kind: str = "de_LDS") -> Windows:
-    """Stored features of people; see `seed.read`."""
-    root = Path(root)
-    recordings, decisions = _wanted(layout, root, subjects, "features")
-    description, written = _described(layout, root, "features")
-    decisions += [] if layout.by_folder else files.load_labels(layout, root, "features")
-    features, tables, survey = [], [], Survey(SEED_62, SFREQ)
-    for recording in recordings:
-        own, said = files.load_features(layout, recording, kind, complete=not written)
-        survey.add(_short(layout, recording), own, str(recording.path), stored=True)
-        decisions += said
-        features += own
-        tables.append(window_rows(_table(layout, recording, len(own)), [len(values) for values in own]))
-    decisions += survey.copies()
-    info = make_info(SEED_62, SFREQ) if layout.rows[kind] == len(SEED_62) else None
-    return Windows(np.concatenate(features), pd.concat(tables), info=info, bands=BANDS, description=description,
-                   decisions=tuple(decisions))
+    def find(self, root, form="raw", kind="de_LDS"):
+        recordings, others = files.find(self.layout, root, form)
+        said = others_ignored(others) + ([] if self.layout.by_folder else files.load_labels(self.layout, root, form))
+        return [Recording(one.subject, one.path, f"{one.session}/{one.path.name}" if self.layout.by_folder
+                          else one.path.name, session=one.session, form=form, kind=kind) for one in recordings], said
 
+    def load(self, source, strict):
+        if source.form == "raw":
+            values, said = files.load_signals(self.layout, source, strict)
+        else:
+            values, said = files.load_features(self.layout, source, source.kind, strict)
+        return Part(values, self._table(source.subject, source.session, len(values)), said)
 
-# ---- checking ----
+    def examine(self, source, strict):
+        part = self.load(source, strict)
+        if source.form == "features":
+            files.check_kinds(self.layout, source, strict)
+        return part
 
-def check(layout: Layout, name: str, root) -> Report:
-    """What a folder holds in either form; raises nothing."""
-    root = Path(root)
-    report = Report(name, root, ok=False)
-    try:
-        forms = layout.forms(root)
-    except DatasetError as error:
-        report.missing.append(f"fault: {error}")
-        return report
-    copies: list[str] = []
-    for form in forms:
-        try:
-            recordings, decisions = _wanted(layout, root, None, form)
-            description, written = _described(layout, root, form)
-        except DatasetError as error:
-            report.missing.append(f"fault: {error}")
-            continue
-        report.found += [description] * (description not in report.found)
-        report.decisions += [f"{form}: {decision}" for decision in decisions]
-        copies += _check_form(layout, root, form, recordings, written, report)
-    report.ok = bool(report.found) and not report.missing
-    report.found += [f"forms that are here: {', '.join(forms)}"] * bool(report.found)
-    report.missing += copies
-    report.missing += [f"the form {form} is not there" for form in layout.folders if form not in forms]
-    return report
+    def line(self, source, part):
+        amount = f"{sum(map(len, part.values))} windows" if part.stored else \
+            f"{sum(value.shape[1] for value in part.values) / SFREQ:.0f} s"
+        return (f"{source.path.name}: person {source.subject}, session {source.session}, {len(part.values)} trials, "
+                f"{amount}")
 
+    def label(self, table, root, strict, form="raw", kind="de_LDS"):
+        n_sessions = table.groupby("subject", sort=False)["session"].nunique()
+        few = list(n_sessions.index[n_sessions < N_SESSIONS])
+        how = "" if self.layout.by_folder else "; sessions are counted by the dates that are there"
+        return table, [f"fewer than {N_SESSIONS} recordings of person {', '.join(few)}{how}"] if few else []
 
-def _check_form(layout: Layout, root: Path, form: str, recordings, written: bool, report: Report) -> list[str]:
-    """Fill the report; gives back which files are copies, which is no fault of theirs."""
-    survey = Survey(SEED_62, SFREQ)
-    load = {"raw": files.load_signals, "features": files.load_default}[form]
-    for recording in recordings:
-        try:
-            trials, said = load(layout, recording, complete=not written)
-            survey.add(_short(layout, recording), trials, str(recording.path), stored=form == "features")
-        except DatasetError as error:
-            report.missing.append(f"fault: {error}")
-            continue
-        amount = f"{sum(trial.shape[1] for trial in trials) / SFREQ:.0f} s" if form == "raw" \
-            else f"{sum(map(len, trials))} windows"
-        report.decisions += [f"{form}: {decision}" for decision in said]
-        report.found.append(f"{form}: {recording.path.name}: person {recording.subject}, session "
-                            f"{recording.session}, {len(trials)} trials, {amount}")
-    if not layout.by_folder:
-        try:
-            report.decisions += files.load_labels(layout, root, form)
-        except DatasetError as error:
-            report.missing.append(f"fault: {error}")
-    report.found += [f"{form}: {line}" for line in survey.alpha()]
-    report.decisions += [f"{form}: {line}" for line in survey.said]
-    return [f"{form}: {line}" for line in survey.copies()]
+    def _table(self, subject: str, session: int, n_trials: int) -> pd.DataFrame:
+        layout, trials = self.layout, np.arange(1, n_trials + 1)
+        codes = list(layout.labels[session - 1][:n_trials])
+        first = (session - 1) * len(layout.labels[0]) if layout.by_folder else 0
+        return pd.DataFrame({"subject": subject, "session": session, "trial": trials,
+                             "label": [layout.classes[code] for code in codes], "code": codes, "clip": trials + first})
 
+    # ---- writing and simulating ----
 
-# ---- writing ----
+    def check_trials(self, trials, root, form):
+        for (subject, session), rows in trials.table.groupby(["subject", "session"]):
+            known = session in range(1, N_SESSIONS + 1)
+            if not known or sorted(rows["trial"]) != list(range(1, len(rows) + 1)):
+                raise DatasetError(f"{root}: {self.short} has the people 1 to 15, sessions 1 to 3 and trials 1, 2, "
+                                   f"...; found person {subject}, session {session}, trials {sorted(rows['trial'])}")
+            rows = rows.sort_values("trial")
+            # labels do not stand in the recordings' files, so they must be the published ones
+            expected = [self.layout.classes[code] for code in self.layout.labels[session - 1]][: len(rows)]
+            if rows["label"].tolist() != expected:
+                raise DatasetError(f"{root}: the labels of session {session} of {self.short} are {' '.join(expected)}; "
+                                   f"person {subject} has {' '.join(map(str, rows['label']))}")
+            shortest = min(trials.signals[row].shape[1] for row in rows.index) / SFREQ
+            if shortest < self.layout.window_seconds:
+                raise DatasetError(f"{root}: a trial of {self.short} holds a window of {self.layout.window_seconds:g} "
+                                   f"s at least; person {subject} has one of {shortest:g} s")
 
-def write(layout: Layout, trials: Trials, root, form: str) -> list[Path]:
-    """Write recordings in one form; see `seed.write`."""
-    root = Path(root)
-    picks = _check_trials(layout, trials, root, form)
-    table, folder = trials.table, root / layout.folders[form]
-    keys = list(dict.fromkeys(zip(table["subject"], table["session"])))
-    paths = [folder / (str(session) if layout.by_folder else "") / f"{subject}_{FIRST_DAY + 7 * (session - 1)}.mat"
-             for subject, session in keys]
-    allowed = {path.relative_to(folder) for path in paths}
-    present = {path: path.relative_to(root / name) for name in layout.folders.values()
-               for path in (root / name).rglob("*_*.mat")}
-    prepare_folder(root, trials.description, present, {path for path, name in present.items() if name in allowed})
-    for (subject, session), path in zip(keys, paths):
-        rows = table[(table["subject"] == subject) & (table["session"] == session)].sort_values("trial").index
-        signals = [trials.signals[row][picks] for row in rows]
-        files.save(path, _variables(layout, signals, subject, form))
-    if not layout.by_folder:
-        files.save(folder / "label.mat", {"label": np.array(layout.labels[:1])})
-    return paths
+    def targets(self, table, root, form):
+        folder = root / self.layout.folders[form]
+        return {folder / (str(session) if self.layout.by_folder else "")
+                / f"{subject}_{FIRST_DAY + 7 * (session - 1)}.mat": rows.sort_values("trial")
+                for (subject, session), rows in table.groupby(["subject", "session"], sort=False)}
 
+    def present(self, root, form):
+        return [path for name in self.layout.folders.values() for path in (root / name).rglob("*_*.mat")]
 
-def _variables(layout: Layout, signals: list[np.ndarray], subject: str, form: str) -> dict[str, np.ndarray]:
-    if form == "raw":
-        initials = "sim" + chr(ord("a") + int(subject) - 1)
-        return {f"{initials}_eeg{number}": signal for number, signal in enumerate(signals, start=1)}
-    variables = {}
-    for number, signal in enumerate(signals, start=1):
-        kinds = all_kinds(signal, SFREQ, layout.window_seconds)
-        variables |= {f"{kind}{number}": kinds[kind] for kind in layout.rows}
-    return variables
+    def own(self, present, targets, table, root):
+        allowed = {path.relative_to(root).parts[1:] for path in targets}
+        return {path for path in present if path.relative_to(root).parts[1:] in allowed}
 
+    def save(self, path, signals, rows):
+        initials, variables = "sim" + chr(ord("a") + int(rows["subject"].iloc[0]) - 1), {}
+        for number, signal in enumerate(signals, start=1):
+            if self.layout.folders["raw"] in path.parts[-3:]:
+                variables[f"{initials}_eeg{number}"] = signal
+            else:
+                kinds = all_kinds(signal, SFREQ, self.layout.window_seconds)
+                variables |= {f"{kind}{number}": kinds[kind] for kind in self.layout.rows}
+        files.save(path, variables)
 
-def _check_trials(layout: Layout, trials: Trials, root: Path, form: str) -> list[int]:
-    """Where the 62 electrodes stand in the trials."""
-    if form not in layout.folders:
-        raise DatasetError(f"{root}: {layout.title} has the forms {' and '.join(layout.folders)}, not {form!r}")
-    picks, table = places_of(SEED_62, trials, SFREQ, f"{root}: {layout.title}"), trials.table
-    people = {str(number) for number in range(1, files.N_SUBJECTS + 1)}
-    for (subject, session), rows in table.groupby(["subject", "session"]):
-        known = subject in people and session in range(1, files.N_SESSIONS + 1)
-        if not known or sorted(rows["trial"]) != list(range(1, len(rows) + 1)):
-            raise DatasetError(f"{root}: {layout.title} has the people 1 to 15, sessions 1 to 3 and trials 1, 2, ...; "
-                               f"found person {subject}, session {session}, trials {sorted(rows['trial'])}")
-        _check_session(layout, trials, root, subject, session, rows.sort_values("trial"))
-    return picks
+    def save_beside(self, root, trials, form):
+        if not self.layout.by_folder:
+            files.save(root / self.layout.folders[form] / "label.mat", {"label": np.array(self.layout.labels[:1])})
 
-
-def _check_session(layout: Layout, trials: Trials, root: Path, subject, session, rows: pd.DataFrame) -> None:
-    """Labels do not stand in the recordings' files, so they must be the published ones."""
-    expected = [layout.classes[code] for code in layout.labels[session - 1]][: len(rows)]
-    if rows["label"].tolist() != expected:
-        raise DatasetError(f"{root}: the labels of session {session} of {layout.title} are {' '.join(expected)}; "
-                           f"person {subject} has {' '.join(map(str, rows['label']))}")
-    shortest = min(trials.signals[row].shape[1] for row in rows.index) / SFREQ
-    if shortest < layout.window_seconds:
-        raise DatasetError(f"{root}: a trial of {layout.title} holds a window of {layout.window_seconds:g} s at least; "
-                           f"person {subject} has one of {shortest:g} s")
-
-
-# ---- simulating ----
-
-def simulate(layout: Layout, felt: dict, n_subjects: int, n_sessions: int, n_trials: int | None, n_seconds: float,
-             **options) -> Trials:
-    """People who see the clips in the published order; clips are as unequal as the real ones; see `seed.simulate`."""
-    most = len(layout.labels[0])
-    n_trials = most if n_trials is None else n_trials
-    if not (1 <= n_subjects <= files.N_SUBJECTS and 1 <= n_sessions <= files.N_SESSIONS and 1 <= n_trials <= most
-            and n_seconds > 0):
-        raise ValueError(f"1 to 15 people, 1 to 3 sessions, 1 to {most} trials and some time, please; got "
-                         f"n_subjects={n_subjects}, n_sessions={n_sessions}, n_trials={n_trials}, "
-                         f"n_seconds={n_seconds}")
-    tables = []
-    for number in range(1, n_subjects + 1):
-        for session in range(1, n_sessions + 1):
-            lengths = np.array(layout.n_windows[session - 1], dtype=float)
-            windows = np.rint(n_seconds / layout.window_seconds * lengths / lengths.mean()).clip(min=1)[:n_trials]
-            table = _table(layout, Recording(str(number), session, Path()), n_trials)
-            tables.append(table.assign(n_seconds=windows * layout.window_seconds))
-    table = pd.concat(tables, ignore_index=True)
-    plan = table.assign(valence=table["label"].map(lambda label: felt[label][0]),
-                        arousal=table["label"].map(lambda label: felt[label][1]))
-    made = simulate_trials(plan, ch_names=SEED_62, sfreq=SFREQ, **options)
-    return Trials(made.signals, made.info, table.drop(columns="n_seconds"), None, f"simulated {layout.title} cohort")
+    def plan(self, n_subjects, n_sessions, n_trials, n_seconds, random_state):
+        n_trials, tables = n_trials or len(self.layout.labels[0]), []
+        for subject in self.people[:n_subjects]:
+            for session in range(1, n_sessions + 1):
+                lengths = np.array(self.layout.n_windows[session - 1], dtype=float)
+                windows = np.rint(n_seconds / self.layout.window_seconds * lengths / lengths.mean()).clip(min=1)
+                table = self._table(subject, session, n_trials)
+                tables.append(table.assign(n_seconds=windows[:n_trials] * self.layout.window_seconds))
+        plan = pd.concat(tables, ignore_index=True)
+        return plan.drop(columns="n_seconds"), plan.assign(**feeling(plan, self.felt))

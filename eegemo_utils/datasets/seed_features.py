@@ -11,7 +11,7 @@ import scipy  # scipy.ndimage loads when it is used
 
 from eegemo_utils.features import BANDS, band_features, lds_smooth
 from eegemo_utils.montage import SEED_62
-from eegemo_utils.trials import DatasetError, Windows
+from eegemo_utils.trials import Windows
 
 LEFT = "Fp1 AF3 F7 F5 F3 F1 FT7 FC5 FC3 FC1 T7 C5 C3 C1 TP7 CP5 CP3 CP1 P7 P5 P3 P1 PO7 PO5 PO3 CB1 O1".split()
 RIGHT = "Fp2 AF4 F8 F6 F4 F2 FT8 FC6 FC4 FC2 T8 C6 C4 C2 TP8 CP6 CP4 CP2 P8 P6 P4 P2 PO8 PO6 PO4 CB2 O2".split()
@@ -21,18 +21,8 @@ AVERAGED = 5  # windows of the moving average
 
 
 def entropy_and_power(signal: np.ndarray, sfreq: float, seconds: float) -> np.ndarray:
-    """Differential entropy and mean square of five bands, shape (2, n_windows, n_chans, 5).
-
-    Raises
-    ------
-    DatasetError
-        When a channel is constant, which has no entropy.
-    """
-    both = band_features(signal, sfreq, BANDS["seed"], seconds, kinds=("de", "power"), method="zero_phase")
-    if not np.isfinite(both).all():
-        raise DatasetError("expected signals that vary, found a channel that is constant in a window: it has no "
-                           "entropy. Leave the trial out, or repair the channel.")
-    return both
+    """Return differential entropy and mean square of five bands, shape (2, n_windows, n_chans, 5)."""
+    return band_features(signal, sfreq, BANDS["seed"], seconds, kinds=("de", "power"), method="zero_phase")
 
 
 def smooth(features: np.ndarray, how: str) -> np.ndarray:
@@ -52,11 +42,6 @@ def all_kinds(signal: np.ndarray, sfreq: float, seconds: float) -> dict[str, np.
         Microvolt, the electrodes of `SEED_62`.
     sfreq, seconds : float
         Samples a second; length of a window.
-
-    Raises
-    ------
-    DatasetError
-        When a channel is constant.
     """
     raw = np.concatenate(entropy_and_power(signal, sfreq, seconds), axis=1)  # (n_windows, 124, 5)
     rows = [[SEED_62.index(name) for name in group] for group in (LEFT, RIGHT, FRONT, BACK)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from eegemo_utils.access import in_words
-from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, stored_features
+from eegemo_utils.datasets.common import DESCRIPTION, stored_features
 from eegemo_utils.datasets.formats.mat import load_mat, names_in, save_mat
 from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
@@ -86,15 +86,13 @@ class Recording:
 
 @in_words
 def find(layout: Layout, root: Path, form: str) -> tuple[list[Recording], list[str]]:
-    """Recordings of one form by person and session, and what was decided about the files.
+    """Return recordings of one form by person and session, and the names of other files.
 
     Raises
     ------
     DatasetError
         When there is no such folder or recording, or a person has two recordings for a session.
     """
-    if form not in layout.folders:
-        raise DatasetError(f"{root}: {layout.title} has the forms {' and '.join(layout.folders)}, not {form!r}")
     folder = layout.folder(root, form)
     elsewhere = [name for name in layout.folders if name != form and root.name == layout.folders[name]]
     sessions = {n: folder / str(n) for n in range(1, N_SESSIONS + 1)} if layout.by_folder else {0: folder}
@@ -110,8 +108,7 @@ def find(layout: Layout, root: Path, form: str) -> tuple[list[Recording], list[s
     others = [path.name for n, paths in listed.items() for path in paths
               if path not in named[n] and not path.name.startswith(".")
               and path.name not in (DESCRIPTION, "label.mat", "readme.txt")]
-    decisions = [f"{len(others)} other files ignored: {', '.join(others)[:200]}"] * bool(others)
-    return sorted(recordings, key=lambda one: (int(one.subject), one.session)), decisions
+    return sorted(recordings, key=lambda one: (int(one.subject), one.session)), others
 
 
 def _subject(path: Path) -> str | None:
@@ -181,7 +178,8 @@ def load_signals(layout: Layout, recording: Recording, complete: bool = True) ->
         if values.ndim != 2 or values.shape[0] != len(SEED_62) or values.dtype.kind not in "fiu" or not values.size:
             raise DatasetError(f"{where}: expected numbers of shape (62 channels, samples), found {values.dtype} of "
                                f"shape {values.shape}. Give the file as it was released.")
-        signals.append(eeg_signal(values, SEED_62, where))
+        with np.errstate(over="ignore"):
+            signals.append(values.astype(np.float32))
     if not complete:
         return signals, []
     expected = np.array(layout.n_windows[recording.session - 1]) * layout.window_seconds
@@ -204,8 +202,6 @@ def load_features(layout: Layout, recording: Recording, kind: str,
         When the kind is unknown, or the file is damaged, lacks a trial, or holds another shape or no finite value.
     """
     path = recording.path
-    if kind not in layout.rows:
-        raise DatasetError(f"{path}: {layout.title} has the features {', '.join(layout.rows)}, not {kind!r}")
     pattern = re.compile(rf"{kind}([1-9]\d?)")
     names = _by_trial(layout, recording, pattern, f"{kind}1, {kind}2, ...", complete)
     trials = load_mat(path, list(names.values()))
@@ -217,12 +213,10 @@ def load_features(layout: Layout, recording: Recording, kind: str,
                       f"published: kept"] * bool(off)
 
 
-def load_default(layout: Layout, recording: Recording, complete: bool = True) -> tuple[list[np.ndarray], list[str]]:
-    """`load_features` of de_LDS; all other kinds must be there."""
-    features = load_features(layout, recording, "de_LDS", complete)
+def check_kinds(layout: Layout, recording: Recording, complete: bool = True) -> None:
+    """Raise DatasetError where a kind of features lacks a trial."""
     for kind in layout.rows:
         _by_trial(layout, recording, re.compile(rf"{kind}([1-9]\d?)"), f"{kind}1, {kind}2, ...", complete)
-    return features
 
 
 @in_words

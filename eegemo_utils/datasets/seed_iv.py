@@ -21,12 +21,8 @@ The files hold neither channel names nor a rate: permuted channels cannot be fou
 of the whole clip, so it is not causal.
 """
 
-from pathlib import Path
-
-from eegemo_utils.datasets import seed_family as family
-from eegemo_utils.datasets.seed_files import N_SESSIONS, SFREQ, Layout
-from eegemo_utils.montage import SEED_62
-from eegemo_utils.trials import Report, Trials, Windows
+from eegemo_utils.datasets.seed_family import SeedFamily
+from eegemo_utils.datasets.seed_files import Layout
 
 CODES = (
     (1, 2, 3, 0, 2, 0, 0, 1, 0, 1, 2, 1, 1, 1, 2, 3, 2, 2, 3, 3, 0, 3, 0, 3),
@@ -43,103 +39,18 @@ LAYOUT = Layout(
     classes={0: "neutral", 1: "sad", 2: "fear", 3: "happy"}, labels=CODES, n_windows=N_WINDOWS, window_seconds=4.0,
     rows={f"{kind}_{how}": 62 for kind in ("de", "psd") for how in ("movingAve", "LDS")}, by_folder=True)
 FELT = {"neutral": (0.0, 0.0), "sad": (-0.8, -0.4), "fear": (-0.8, 0.9), "happy": (0.9, 0.6)}  # valence, arousal
-FACTS = {
-    "name": "seed_iv",
-    "title": "SEED-IV (15 people, 72 film clips on three days)",
-    "licence": "signed agreement; academic, not commercial, not to be passed on",
-    "source": "Shanghai Jiao Tong University, bcmi.sjtu.edu.cn/home/seed: agreement signed by a supervisor",
-    "channels": ", ".join(SEED_62),
-    "sfreq": SFREQ,
-    "labels": "neutral, sad, fear, happy (0-3): by clip",
-    "folders": ("seed_iv", "SEED_IV", "SEED-IV"),
-    "papers": "gmss, labram",
-}
 
 
-def read(root, subjects=None, form: str = "raw", kind: str = "de_LDS") -> Trials | Windows:
-    """Read people of SEED-IV, one file at a time.
+class SeedIv(SeedFamily):
+    """SEED-IV: see the text of this file."""
 
-    Parameters
-    ----------
-    root : path
-        Folder that holds ``eeg_raw_data`` or ``eeg_feature_smooth``, or one of these.
-    subjects : list of str, optional
-        Such as ["1", "15"]; only their files are opened.
-    form : {"raw", "features"}
-        Signals, or stored features.
-    kind : str
-        Of the features: de or psd with _LDS or _movingAve.
-
-    Returns
-    -------
-    Trials or Windows
-        Signals: 62 electrodes, microvolt, 200 Hz. Features: X (windows, 62, 5), float32. Table: subject, session
-        (1-3), trial (1-24), label, code (0-3), clip (1-72); features also window (0, 1, ... in the trial).
-
-    Raises
-    ------
-    DatasetError
-        When there is no such folder or file, a person, form or kind is unknown, or a file is faulty: says which.
-    """
-    if form == "features":
-        return family.read_features(LAYOUT, root, subjects, kind)
-    return family.read_raw(LAYOUT, root, subjects, form)
+    name, short, layout, felt, mean_seconds = "seed_iv", "SEED-IV", LAYOUT, FELT, 12.0
+    title = "SEED-IV (15 people, 72 film clips on three days)"
+    labels = "neutral, sad, fear, happy (0-3): by clip"
+    folders = ("seed_iv", "SEED_IV", "SEED-IV")
+    place = "Folder that holds ``eeg_raw_data`` or ``eeg_feature_smooth``, or one of these."
 
 
-def write(trials: Trials, root, form: str = "raw") -> list[Path]:
-    """Write recordings as SEED-IV has them; initials and dates are invented.
-
-    Parameters
-    ----------
-    trials : Trials
-        The 62 electrodes in any order, 200 Hz, microvolt; people "1"-"15", sessions 1-3, trials 1, 2, ... of 4 s at
-        least, with the published labels.
-    root : path
-        Folder, made when missing; gets ``eeg_raw_data`` or ``eeg_feature_smooth``.
-    form : {"raw", "features"}
-        Features are computed from the signals, all four kinds.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    DatasetError
-        When the trials do not fit, or the folder holds other recordings.
-    """
-    return family.write(LAYOUT, trials, root, form)
-
-
-def simulate(n_subjects: int = 2, *, n_sessions: int = N_SESSIONS, n_trials: int | None = None,
-             n_seconds: float = 12.0, effect: float = 1.0, fingerprint: float = 1.0, random_state: int = 0) -> Trials:
-    """Simulate people who see 24 clips on each day.
-
-    Parameters
-    ----------
-    n_subjects, n_sessions : int
-        Up to 15 and 3.
-    n_trials : int, optional
-        The first so many clips of each session; all by default.
-    n_seconds : float
-        Mean length of a clip (139 s in the dataset); clips are as unequal as the real ones, in whole windows of 4 s.
-    effect, fingerprint, random_state
-        See `eegemo_utils.simulate.simulate_trials`.
-
-    Returns
-    -------
-    Trials
-        As `read` gives them.
-
-    Raises
-    ------
-    ValueError
-        When a number is out of range.
-    """
-    return family.simulate(LAYOUT, FELT, n_subjects, n_sessions, n_trials, n_seconds, effect=effect,
-                           fingerprint=fingerprint, random_state=random_state)
-
-
-def check(root) -> Report:
-    """Say which recordings a folder holds in which form, which are damaged and what `read` does. Raises nothing."""
-    return family.check(LAYOUT, FACTS["name"], root)
+DATASET = SeedIv()
+FACTS = DATASET.facts
+read, check, write, simulate = DATASET.functions()

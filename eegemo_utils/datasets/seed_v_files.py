@@ -40,15 +40,13 @@ def forms(root: Path) -> list[str]:
 
 @in_words
 def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
-    """Files of one form by person and session (0: all sessions), and what was decided about the files.
+    """Return files of one form by person and session (0: all sessions), and the names of other files.
 
     Raises
     ------
     DatasetError
         When there is no such folder or file, or a person has two files for a session.
     """
-    if form not in FOLDERS:
-        raise DatasetError(f"{root}: SEED-V has the forms raw and features, not {form!r}")
     folder = root / FOLDERS[form] if (root / FOLDERS[form]).is_dir() else root
     paths = [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
     found: dict[str, dict[int, Path]] = {}
@@ -71,8 +69,7 @@ def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
         held = [other for other, name in FOLDERS.items() if other != form and (root / name).is_dir()]
         hint = f"Here is form={held[0]!r}." if held else "Give the folder of SEED-V."
         raise DatasetError(f"{root}: expected files {expected} in {FOLDERS[form]}, found none. {hint}")
-    decisions = [f"{len(others)} other files ignored: {', '.join(others)[:200]}"] * bool(others)
-    return {subject: found[subject] for subject in sorted(found, key=int)}, decisions
+    return {subject: found[subject] for subject in sorted(found, key=int)}, others
 
 
 # ---- signals ----

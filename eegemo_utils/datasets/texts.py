@@ -55,7 +55,7 @@ def _read(dataset) -> tuple[list[Parameter], str]:
     columns = "; ".join(f"{name} ({text})" if text else name for name, text in dataset.columns.items())
     kind = "Trials"
     if dataset.bands:
-        kind = "Windows" if dataset.columns.get("window") else "Trials or Windows"
+        kind = "Trials or Windows" if "form" in options else "Windows"
     return parameters, _join(
         f"Read people of {dataset.title}, one file at a time.",
         Parameters=[_entry("root : path", dataset.place),

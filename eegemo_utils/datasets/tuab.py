@@ -166,7 +166,7 @@ def check(root) -> Report:
         found, ignored = tuh.walk(root, "TUAB", _parse)
         report.found.append(read_description(root, f"TUAB in {root.name}")[0])
     except DatasetError as error:
-        report.missing.append(str(error))
+        report.missing.append(f"fault: {error}")
         return report
     counts, people = Counter((one.split, one.label) for one in found), {one.subject for one in found}
     report.found.append(f"{len(found)} recordings of {len(people)} people: "

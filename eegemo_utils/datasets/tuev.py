@@ -242,7 +242,7 @@ def check(root) -> Report:
         found, ignored = _walk(root)
         report.found.append(read_description(root, f"TUEV in {root.name}")[0])
     except DatasetError as error:
-        report.missing.append(str(error))
+        report.missing.append(f"fault: {error}")
         return report
     counts, codes = Counter(recording.split for recording in found), Counter()
     report.found.append(", ".join(f"{count} recordings in {split}" for split, count in counts.items()))
