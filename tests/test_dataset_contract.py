@@ -17,15 +17,16 @@ DATASETS = {name: module.DATASET for name, module in datasets.MODULES.items() if
 SMALL = {"deap": {"n_trials": 2, "n_seconds": 1.0},
          "dreamer": {"n_clips": 2, "n_seconds": 1.0, "baseline_seconds": 0.5},
          "eegmat": {"n_subjects": 2, "rest_seconds": 2, "arithmetic_seconds": 2},
-         "mped": {"n_seconds": 2.0}, "faced": {"n_seconds": 1.0},
+         "mped": {"n_seconds": 2.0}, "faced": {"n_seconds": 1.0}, "mobi": {"n_trials": 1, "n_seconds": 2.0},
          "seed": {"n_sessions": 1, "n_trials": 2, "n_seconds": 3.0},
          "seed_v": {"n_sessions": 1, "n_trials": 2, "n_seconds": 4.0},
          "seed_iv": {"n_sessions": 2, "n_trials": 2, "n_seconds": 8.0}}
 # options of `read` for what was written in a form, where there are any
 READ = {(name, "features"): {"form": "features"} for name in ("faced", "seed", "seed_iv", "seed_v")}
 STORED = {("mped", ""), *READ}  # features of the signals, not the signals
-# share of a range by which a signal may come back changed: 16 bits, steps of 0.001 microvolt, 250 Hz stored at 1000
-CHANGED = {("eegmat", ""): 1 / 60000, ("seed_v", "raw"): 1e-4, ("faced", "bids"): 0.05}
+# share of a range by which a signal may come back changed: 16 bits, steps of 0.1 or 0.001 microvolt, 250 Hz stored at
+# 1000
+CHANGED = {("eegmat", ""): 1 / 60000, ("mobi", ""): 6e-3, ("seed_v", "raw"): 1e-4, ("faced", "bids"): 0.05}
 FORMS = [(name, form) for name, dataset in DATASETS.items() for form in dataset.forms or ("",)]
 ONE_FILE = {"dreamer"}  # holds all people
 FIRST = [(name, (dataset.forms or ("",))[0]) for name, dataset in DATASETS.items()]
@@ -125,7 +126,9 @@ def test_written_people_come_back(written, name, form):
     dataset, back = DATASETS[name], read(name, form, root)
     assert paths and all(path.is_file() for path in paths) and not list(root.rglob("*.partial"))
     assert back.description == cohort.description == f"simulated {dataset.short} cohort"
-    assert back.info["ch_names"] == make_info(dataset.ch_names, dataset.sfreq)["ch_names"]
+    electrodes = make_info(dataset.ch_names, dataset.sfreq)["ch_names"]
+    assert back.info["ch_names"] == cohort.info["ch_names"] == dataset.info()["ch_names"]
+    assert back.info["ch_names"][:len(electrodes)] == electrodes
     table = back.table
     if (name, form) in STORED:
         assert back.X.dtype == np.float32 and np.isfinite(back.X).all() and back.bands == dataset.bands

@@ -19,6 +19,7 @@ from eegemo_utils.features import (
     electrode_maps,
     feature_maps,
     lds_smooth,
+    resample,
     stft_bands,
     stimulus_features,
     trial_features,
@@ -369,3 +370,16 @@ def test_unknown_kinds_are_answered_with_the_known_ones():
                  lambda: electrode_maps(trials, baseline="none", kinds=("de", "bandpower"))):
         with pytest.raises(ValueError, match="one of .*de.*, not 'bandpower'"):
             call()
+
+
+@pytest.mark.parametrize("rate", [100.0, 127.5, 250.0, 256.0, 1024.0])
+def test_other_rates_keep_a_sine_in_its_place_and_a_dc_level(rate):
+    def sine(sfreq):
+        return 4240 + np.sin(2 * np.pi * 10 * np.arange(round(60 * sfreq)) / sfreq)[None]
+
+    found = resample(sine(rate).astype(np.float32), rate, 128.0)
+    assert found.shape == (1, 7680) and found.dtype == np.float64
+    error = np.abs(found - sine(128.0))[0]
+    assert error[64:-64].max() < 0.002 and error.max() < 0.1
+    with pytest.raises(ValueError, match="above 0 Hz; got 0 and 128"):
+        resample(found, 0.0, 128.0)

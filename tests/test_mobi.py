@@ -1,7 +1,6 @@
 import xml.etree.ElementTree as ET
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from mutate import MUTATED, mutations, reads_or_refuses
@@ -98,16 +97,15 @@ def test_events_are_read_as_they_are(tmp_path):
         mobi.read_events(tmp_path)
 
 
-def test_people_are_read_one_by_one(tmp_path):
+def test_what_is_damaged_or_absent_is_reported_by_recording(tmp_path):
     for name in ("SL01-T01", "SL01-T02", "SL02-T01"):
         make(tmp_path, name)
-    (tmp_path / "SL02-T01" / "eeg.txt").write_bytes(b"damaged")  # not opened
-    (tmp_path / "notes").mkdir()
+    (tmp_path / "SL02-T01" / "eeg.txt").write_bytes(b"damaged")
+    change(tmp_path, "conductor.txt", b"0.500\t", b"early\t", "SL01-T02")
     assert mobi.read(tmp_path, ["SL01"]).table["trial"].tolist() == [1, 2]
-    with pytest.raises(DatasetError, match="SL08; there are SL01, SL02"):
-        mobi.read(tmp_path, ["SL08"])
     report = mobi.check(tmp_path)
-    assert not report.ok and "SL02-T01" in report.missing[0] and "no folder SL01-T03" in report.missing[-1]
+    assert not report.ok and "no folder SL01-T03, SL02-T02" in report.missing[-1]
+    assert "SL01-T02/conductor.txt" in report.missing[0] and "SL02-T01/eeg.txt" in report.missing[1], report.text()
 
 
 # ---- what is decided ----
@@ -140,19 +138,19 @@ def test_what_is_odd_is_said(tmp_path):
 
 # ---- simulate, write, read ----
 
-def test_written_recordings_come_back(tmp_path):
+def test_written_recordings_come_back_with_their_own_times(tmp_path):
     cohort = mobi.simulate(n_trials=1, n_seconds=10)
+    for stamps in cohort.times:
+        stamps[500:] += 1.5
     paths = mobi.write(cohort, tmp_path / "new")
     assert sorted(path.relative_to(tmp_path / "new").as_posix() for path in paths) == sorted(
         f"RepositoryData/{name}/{file}" for name in ("SL01-T01", "SL02-T01") for file in FILES)
     again = mobi.read(tmp_path / "new")
-    pd.testing.assert_frame_equal(again.table, cohort.table)
-    assert again.info["ch_names"] == cohort.info["ch_names"] and again.description == "simulated MoBI cohort"
     for old, new, stamps, new_stamps in zip(cohort.signals, again.signals, cohort.times, again.times):
         np.testing.assert_allclose(new[:64], old[:64], atol=0.0501)
         np.testing.assert_allclose(new[64:], old[64:], atol=0.001)
-        np.testing.assert_array_equal(new_stamps, stamps)
-    assert mobi.check(tmp_path / "new").ok and len(mobi.read_events(tmp_path / "new")) == 8
+        np.testing.assert_array_equal(new_stamps, np.round(stamps, 3))
+    assert again.table["n_gaps"].tolist() == [1, 1] and len(mobi.read_events(tmp_path / "new")) == 8
 
 
 def test_layout_of_what_is_written(tmp_path):
@@ -206,18 +204,11 @@ def test_write_refuses_what_it_cannot_write(tmp_path):
     make(tmp_path / "real")
     with pytest.raises(DatasetError, match="holds other recordings .SL01-T01"):
         mobi.write(cohort, tmp_path / "real")
-    with pytest.raises(DatasetError, match="other names: ann-T01"):
-        mobi.write(mobi.Trials(cohort.signals, cohort.info, cohort.table.assign(subject="ann")), tmp_path / "a")
+    for column, value, found in (("trial", 4, "other trials .SL01-T04"), ("session", 2, "other sessions")):
+        with pytest.raises(DatasetError, match=f"MoBI has session 1 and trials 1 to 3 .*found {found}"):
+            mobi.write(mobi.Trials(cohort.signals, cohort.info, cohort.table.assign(**{column: value})), tmp_path / "a")
     assert not (tmp_path / "a").exists()
     assert (ELECTRODES.index("FCz"), ELECTRODES.index("AFz")) == (11, 15)
-
-
-def test_readers_write_nothing(tmp_path):
-    mobi.write(mobi.simulate(1, n_trials=1, n_seconds=3), tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    mobi.read(tmp_path)
-    assert mobi.check(tmp_path).ok
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 # ---- bad input ----
@@ -294,13 +285,6 @@ def test_truncated_files_are_named(tmp_path):
     assert len(mobi.read(tmp_path)) == 1
 
 
-def test_other_folders_are_refused(tmp_path):
-    for root in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(DatasetError, match="expected folders SL01-T01 to SL08-T03"):
-            mobi.read(root)
-        assert not mobi.check(root).ok
-
-
 @pytest.mark.parametrize("file", ["eeg.txt", "joints.txt", "impedances-before.txt", "conductor.txt"])
 def test_damaged_files_are_read_or_refused(tmp_path, file):
     make(tmp_path, n_rows=20)
@@ -349,12 +333,6 @@ def test_a_damaged_digitizer_is_told(tmp_path, content, message):
     (tmp_path / "SL01-T01" / "digitizer.bvct").write_bytes(content)
     for said in (mobi.read(tmp_path).decisions, mobi.check(tmp_path).decisions):
         assert any(line.startswith(f"SL01-T01: digitizer.bvct {message}") for line in said)
-
-
-@pytest.mark.parametrize("options", [{"n_subjects": 9}, {"n_subjects": 0}, {"n_trials": 4}, {"n_seconds": 0}])
-def test_impossible_cohorts_are_refused(options):
-    with pytest.raises(ValueError, match="1 to 8 people, 1 to 3 trials"):
-        mobi.simulate(**options)
 
 
 def test_messages_about_binary_files_are_short_and_printable(tmp_path):

@@ -351,6 +351,8 @@ class Dataset:
             raise DatasetError(f"{root}: {self.short} has the people {self.people[0]} ... {self.people[-1]}; found "
                                f"{few(strangers)}")
         self.check_trials(trials, root, form)
+        if trials.times is not None:  # for those who write them
+            table = table.assign(times=pd.Series(trials.times, dtype=object))
         targets = self.targets(table, root, form)
         present = set(self.present(root, form)) if root.is_dir() else set()
         prepare_folder(root, trials.description, present, self.own(present, targets, table, root))

@@ -6,17 +6,16 @@ import re
 import struct
 import warnings
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import mne
 import numpy as np
-import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.access import files_below, in_words, unreadable
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.formats.edf import check_labels, read_edf, read_header
 from eegemo_utils.datasets.formats.mat import walk
+from eegemo_utils.features.filters import resample
 from eegemo_utils.montage import standard_montage, standard_name
 from eegemo_utils.trials import DatasetError
 
@@ -181,10 +180,7 @@ def load(recording: Recording, ch_names: list[str], sfreq: float) -> np.ndarray:
     if not values.shape[1]:
         raise DatasetError(f"{path}: no samples. Take the file away.")
     values = eeg_signal(values, ch_names, str(path))
-    if recording.sfreq != sfreq:  # by the exact ratio: MNE's FFT method rounds it, which shifts what comes late
-        ratio = Fraction(sfreq / recording.sfreq).limit_denominator(10_000)
-        values = scipy.signal.resample_poly(values, ratio.numerator, ratio.denominator, axis=1, padtype="line")
-    return values
+    return resample(values, recording.sfreq, sfreq).astype(np.float32, copy=False)
 
 
 def _raw_values(path: Path, names: list[str]) -> np.ndarray:

@@ -31,11 +31,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.access import in_words
 from eegemo_utils.datasets import mobi_files as files
-from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, pick_subjects, prepare_folder, read_description
+from eegemo_utils.datasets.base import Dataset, Part, Size, Source
+from eegemo_utils.datasets.common import DESCRIPTION
 from eegemo_utils.datasets.mobi_files import (
+    CHANNELS,
     ELECTRODES,
     EYES,
     JOINTS,
@@ -47,248 +50,259 @@ from eegemo_utils.datasets.mobi_files import (
     PLUGS,
     PREDICTED,
     SFREQ,
-    make_info,
 )
-from eegemo_utils.datasets.mobi_simulation import simulate
-from eegemo_utils.datasets.plausible import Survey, others_ignored
-from eegemo_utils.trials import DatasetError, Report, Trials
+from eegemo_utils.datasets.plausible import others_ignored
+from eegemo_utils.simulate import simulate_trials
+from eegemo_utils.trials import DatasetError, Trials
 
-__all__ = ["FACTS", "MEASURED", "PREDICTED", "WINDOWS", "check", "read", "read_events", "simulate", "write"]
+__all__ = ["DATASET", "FACTS", "MEASURED", "PREDICTED", "WINDOWS", "check", "read", "read_events", "simulate", "write"]
 
-FACTS = {
-    "name": "mobi",
-    "title": "MoBI, treadmill walking with a brain-computer interface (8 people, 3 trials)",
-    "licence": "open; CC BY 4.0 or CC0: see the figshare page",
-    "source": "figshare, linked from doi 10.1038/sdata.2018.74",
-    "channels": ", ".join(ELECTRODES),
-    "sfreq": SFREQ,
-    "labels": "12 joint angles in degrees (regression): " + ", ".join(JOINTS),
-    "folders": ("mobi", "MoBI", "RepositoryData"),
-    "papers": "labram",
-}
+PLACE = "RepositoryData"
 FOLDER = re.compile(rf"(SL0[1-{N_SUBJECTS}])-T(0[1-{N_TRIALS}])")
 # LaBraM, section 3.1 and appendix F: windows of 2 s, every 50 ms, of the walking and the closed loop
 WINDOW_SECONDS, STRIDE_SECONDS, WINDOWS = 2.0, 0.05, 575830
 GAP_SECONDS = 0.015
+SAME_STAMP = 5e-4  # seconds by which the time stamps of two files may differ
+# of the simulation
+STEPS_HZ = (0.6, 0.9)  # of one leg, at a mile an hour
+CORTEX = {"Cz": 4.0, "CPz": 3.0, "FCz": 2.0}  # microvolt of the right knee's slow copy, for one standard deviation
+RIM, RIM_UV = ("FT7", "FT8", "TP7", "TP8"), 12.0  # where cables swing
+LAG_SECONDS, MISS_DEGREES = 0.1, 3.0  # of the decoder
+EVENTS = ((0, "standing"), (0.1, "walking"), (0.75, "closed loop"), (0.95, "standing"))  # from which share of a trial
 
 
-# ---- reading ----
+class Mobi(Dataset):
+    """MoBI: see the text of this file.
 
-def read(root, subjects=None) -> Trials:
-    """Read people, one recording after the other.
-
-    Parameters
-    ----------
-    root : path
-        Folder ``RepositoryData``, or the one that holds it.
-    subjects : list of str, optional
-        Such as ["SL01"]; only their folders are opened.
-
-    Returns
-    -------
-    Trials
-        60 electrodes and 4 eye channels in microvolt, 12 joints (misc) in degrees; time stamps of the file. Table:
-        subject, session (1), trial (1-3), label ("walking"), recording ("SL01-T01"), seconds, n_gaps, clipped (share of
-        EEG samples at the converter's ends).
-
-    Raises
-    ------
-    DatasetError
-        When there is no folder, a person is unknown, or a file is missing or faulty: says which file and line.
+    Simulated people walk all the time. Angles follow the phase of the steps, whose rate and size wander; the left leg
+    is half a cycle behind. The right knee, below 3 Hz, is copied to the vertex (`CORTEX`, times `effect`): that can be
+    learnt, and holds in other people. The rim of the cap (`RIM`, times `fingerprint`) carries harmonics of the steps
+    with phases of each trial's own: that predicts the joints within a trial, not beyond. The decoder follows the right
+    leg, late and not exactly; its left leg never moves.
     """
-    root = Path(root)
-    folders, others = _find(root)
-    description, _ = read_description(root, f"MoBI in {root.name}")
-    signals, times, rows, decisions, survey = [], [], [], _general(), Survey(ELECTRODES, SFREQ)
-    for subject in pick_subjects(root, sorted({name[:4] for name in folders}), subjects):
-        for name, folder in folders.items():
-            if name.startswith(subject):
-                signal, stamps, row, said = _load(name, folder)
-                survey.add(name, [signal[: len(ELECTRODES)]], str(folder / files.EEG))
-                signals.append(signal)
-                times.append(stamps)
-                rows.append(row)
-                decisions += said
-    decisions += [*survey.said, *survey.copies(), *others_ignored(others)]
-    return Trials(signals, make_info(), pd.DataFrame(rows), times, description, tuple(decisions))
+
+    name, short = "mobi", "MoBI"
+    title = "MoBI, treadmill walking with a brain-computer interface (8 people, 3 trials)"
+    licence = "open; CC BY 4.0 or CC0: see the figshare page"
+    source = "figshare, linked from doi 10.1038/sdata.2018.74"
+    labels = "12 joint angles in degrees (regression): " + ", ".join(JOINTS)
+    folders = ("mobi", "MoBI", PLACE)
+    papers = "labram"
+    ch_names, sfreq = ELECTRODES, SFREQ
+    people = tuple(f"SL{number:02d}" for number in range(1, N_SUBJECTS + 1))
+    place = f"Folder ``{PLACE}``, or the one that holds it."
+    unit = "60 electrodes and 4 eye channels, microvolt, 100 Hz, and 12 joints (misc) in degrees; time stamps of the " \
+        "file"
+    columns = {"subject": "SL01-SL08", "session": "1", "trial": "1-3", "label": LABEL, "recording": "SL01-T01",
+               "seconds": "", "n_gaps": "steps of more than 15 ms",
+               "clipped": "share of EEG samples at the converter's ends"}
+    sizes = {"n_subjects": Size(2, "People.", 1, N_SUBJECTS), "n_trials": Size(2, "Trials of each.", 1, N_TRIALS),
+             "n_seconds": Size(60.0, "Of a trial.", 1.0)}
+
+    def info(self):
+        return files.make_info()
+
+    def find(self, root):
+        place = root / PLACE if (root / PLACE).is_dir() else root
+        paths = [path for path in sorted(place.iterdir()) if path.name[0] != "."] if place.is_dir() else []
+        folders = [path for path in paths if path.is_dir() and FOLDER.fullmatch(path.name)]
+        if not folders:
+            raise DatasetError(f"{root}: expected folders SL01-T01 to SL08-T03 with {', '.join(files.FILES)}, found "
+                               f"none. Get them from {self.source}, and give the folder they lie in.")
+        others = [path.name for path in paths if path not in folders and path.name != DESCRIPTION]
+        for folder in folders:
+            others += [f"{folder.name}/{path.name}" for path in sorted(folder.iterdir())
+                       if path.name not in files.FILES and path.name[0] != "."]
+        return [Source(folder.name[:4], folder, folder.name, str(folder / files.EEG), trial=int(folder.name[6:]))
+                for folder in folders], others_ignored(others)
+
+    def load(self, source, strict):
+        name, folder = source.name, source.path
+        plugs, said = _plugs(name, folder)
+        stamps, values = files.load_eeg(folder / files.EEG)
+        angles = _angles(folder, stamps)
+        values = values[[plugs.index(plug) for plug in (*(p for p in PLUGS if p not in EYES), *EYES)]]
+        eeg = values[: len(ELECTRODES)]
+        clipped = float(((eeg <= files.LOW_RAIL + 0.05) | (eeg >= files.HIGH_RAIL - 0.05)).mean())
+        gaps = int((np.diff(stamps) > GAP_SECONDS).sum())
+        if still := [joint for joint, angle in zip(JOINTS, angles) if not np.ptp(angle)]:
+            said.append(f"{name}: {', '.join(still)} never move")
+        if gaps:
+            said.append(f"{name}: {gaps} steps of more than {1000 * GAP_SECONDS:.0f} ms: samples kept as they are")
+        if clipped:
+            said.append(f"{name}: {clipped:.2%} of the EEG at the converter's ends")
+        row = {"subject": source.subject, "session": 1, "trial": source.trial, "label": LABEL, "recording": name,
+               "seconds": round(float(stamps[-1] - stamps[0]), 3), "n_gaps": gaps, "clipped": clipped}
+        return Part([np.concatenate([values, angles])], pd.DataFrame([row]), said, [stamps])
+
+    def label(self, table, root, strict):
+        moved = ", ".join(f"{plug} is {name}" for plug, name in (MOVED | EYES).items())
+        return table, [f"plugs that sit elsewhere than they are called: {moved}",
+                       "joints as misc channels, in degrees; positions of the template"]
+
+    def examine(self, source, strict):
+        part, events = self.load(source, strict), source.path / files.EVENTS
+        part.table["n_events"] = len(files.load_events(events)) if events.is_file() else 0
+        return part
+
+    def line(self, source, part):
+        path = next(source.path / file for file in files.IMPEDANCES if (source.path / file).is_file())
+        names = [plug for plug, value in files.load_impedances(path).items() if np.isnan(value)]
+        row = part.table.iloc[0]
+        return (f"{source.name}: {row['seconds']:.1f} s, {row['n_events']} events, impedance of "
+                f"{', '.join(names) or 'no plug'} not measured")
+
+    def absent(self, sources):
+        known = {source.name for source in sources}
+        names = [f"{subject}-T{trial:02d}" for subject in self.people for trial in range(1, N_TRIALS + 1)]
+        missing = [name for name in names if name not in known]
+        return [f"no folder {', '.join(missing)}"] if missing else []
+
+    # ---- writing and simulating ----
+
+    def check_trials(self, trials, root, form):
+        strange = sorted({name for name in _names(trials.table) if not FOLDER.fullmatch(name)})
+        if strange or set(trials.table["session"]) != {1}:
+            raise DatasetError(f"{root}: MoBI has session 1 and trials 1 to {N_TRIALS} of each person; found other "
+                               f"{f'trials ({strange[0]})' if strange else 'sessions'}")
+
+    def targets(self, table, root, form):
+        return {root / PLACE / name / file: table.iloc[[row]] for row, name in enumerate(_names(table))
+                for file in files.FILES}
+
+    def present(self, root, form):
+        return [*root.glob("SL*-T*"), *(root / PLACE).glob("SL*-T*")]
+
+    def own(self, present, targets, table, root):
+        return {path.parent for path in targets}
+
+    def save(self, path, signals, rows):
+        signal = signals[0].astype(np.float64)
+        stamps = rows["times"].iloc[0] if "times" in rows else np.arange(signal.shape[1]) / SFREQ
+        if path.name == files.EEG:
+            eeg = signal[[CHANNELS.index((MOVED | EYES).get(plug, plug)) for plug in PLUGS]]
+            files.save_table(path, [files.FIRST_LINE], stamps, eeg.clip(files.LOW_RAIL, files.HIGH_RAIL), 1)
+        elif path.name == files.JOINT:
+            head = [f"6 joints ({' '.join(JOINTS)})", "Joint Factor: " + " ".join(["1"] * len(JOINTS))]
+            files.save_table(path, head, stamps, signal[-len(JOINTS):], 3)
+        elif path.name == files.EVENTS:
+            seconds = [stamps[0] + share * (stamps[-1] - stamps[0]) for share, _ in EVENTS]
+            files.save_lines(path, ["Time\tEvent", "", *(f"{second:.3f}\t{text}"
+                                                        for second, (_, text) in zip(seconds, EVENTS))])
+        elif path.name == files.DIGITIZER:
+            places = {name: channel["loc"][:3] for name, channel in zip(CHANNELS, self.info()["chs"])}
+            files.save_digitizer(path, {plug: places[MOVED.get(plug, plug)] for plug in PLUGS if plug not in EYES})
+        else:
+            impedances = 5.0 + np.arange(len(PLUGS)) % 20
+            impedances[PLUGS.index("PO9")] = np.nan
+            files.save_impedances(path, impedances)
+
+    def make(self, sizes, *, effect, fingerprint, random_state):
+        table = pd.DataFrame([{"subject": subject, "session": 1, "trial": trial, "label": LABEL}
+                              for subject in self.people[:sizes["n_subjects"]]
+                              for trial in range(1, sizes["n_trials"] + 1)])
+        made = simulate_trials(table.assign(n_seconds=sizes["n_seconds"]), ch_names=CHANNELS[:-len(JOINTS)],
+                               sfreq=SFREQ, fingerprint=fingerprint, random_state=random_state)
+        signals = [_walking(signal, np.random.default_rng([random_state, int(row.subject[2:]), row.trial]), effect,
+                            fingerprint) for row, signal in zip(table.itertuples(), made.signals)]
+        stamps = np.round(np.arange(signals[0].shape[1]) / SFREQ, 3)
+        table = table.assign(recording=_names(table), seconds=round((len(stamps) - 1) / SFREQ, 3), n_gaps=0,
+                             clipped=0.0)
+        return Trials(signals, self.info(), table, [stamps] * len(signals), f"simulated {self.short} cohort")
 
 
+def _names(table: pd.DataFrame) -> list[str]:
+    """Return the folder of each row."""
+    return [f"{row.subject}-T{row.trial:02d}" for row in table.itertuples()]
+
+
+def _plugs(name: str, folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the signals in their order, on which the two tables must agree, and decisions."""
+    present = [folder / file for file in files.IMPEDANCES if (folder / file).is_file()]
+    if not present:
+        raise DatasetError(f"{folder / files.IMPEDANCES[0]}: no such file, nor {files.IMPEDANCES[1]}: the names of the "
+                           f"signals are only there. Get the folder again.")
+    tables = [list(files.load_impedances(path)) for path in present]
+    if tables[0] != tables[-1]:
+        raise DatasetError(f"{present[1]}: expected the names of {present[0].name} in the same order, found another "
+                           f"one. Get the folder again.")
+    said = [f"{name}: {file} is missing" for file in (files.EVENTS, files.DIGITIZER, *files.IMPEDANCES)
+            if not (folder / file).is_file()]
+    digitizer = folder / files.DIGITIZER
+    if digitizer.is_file() and (fault := files.fault_of_digitizer(digitizer)):
+        said.append(f"{name}: {files.DIGITIZER} {fault}: not needed")
+    if tables[0] != list(PLUGS):
+        said.append(f"{name}: signals in another order than the cap's, put in order")
+    return tables[0], said
+
+
+def _angles(folder: Path, stamps: np.ndarray) -> np.ndarray:
+    """Return the 12 angles, found to have the time stamps of the signals."""
+    joint_stamps, angles = files.load_joints(folder / files.JOINT)
+    if len(stamps) != len(joint_stamps):
+        found = f"{len(stamps)} and {len(joint_stamps)} rows"
+    elif (other := np.abs(stamps - joint_stamps) > SAME_STAMP).any():
+        found = f"other ones from row {int(np.argmax(other)) + 1} on"
+    else:
+        return angles
+    raise DatasetError(f"{folder / files.JOINT}: expected the time stamps of {files.EEG}, found {found}. Get both "
+                       f"files again.")
+
+
+@in_words
 def read_events(root, subjects=None) -> pd.DataFrame:
-    """What happened when: subject, trial, time (seconds, on the signals' clock), event (text), of all conductor.txt.
+    """Return what happened when: subject, trial, time (seconds, on the signals' clock), event, of all conductor.txt.
 
     Raises
     ------
     DatasetError
         As `read`.
     """
-    root = Path(root)
-    folders, _ = _find(root)
-    chosen = pick_subjects(root, sorted({name[:4] for name in folders}), subjects)
     tables = []
-    for name, folder in folders.items():
-        if name[:4] in chosen:
-            tables.append(files.load_events(folder / files.EVENTS))
-            tables[-1].insert(0, "subject", name[:4])
-            tables[-1].insert(1, "trial", int(name[6:]))
+    for source in DATASET.sources(Path(root), subjects)[0]:
+        events = files.load_events(source.path / files.EVENTS)
+        events.insert(0, "subject", source.subject)
+        events.insert(1, "trial", source.trial)
+        tables.append(events)
     return pd.concat(tables, ignore_index=True)
 
 
-@in_words
-def _find(root: Path) -> tuple[dict[str, Path], list[str]]:
-    """Folders of recordings by name, and what else lies there and in them."""
-    place = root / "RepositoryData" if (root / "RepositoryData").is_dir() else root
-    paths = [path for path in sorted(place.iterdir()) if path.name[0] != "."] if place.is_dir() else []
-    folders = {path.name: path for path in paths if path.is_dir() and FOLDER.fullmatch(path.name)}
-    if not folders:
-        raise DatasetError(f"{root}: expected folders SL01-T01 to SL08-T03 with {', '.join(files.FILES)}, found none. "
-                           f"Get them from {FACTS['source']}, and give the folder they lie in.")
-    others = [path.name for path in paths if path.name not in (*folders, DESCRIPTION)]
-    return folders, others + [f"{name}/{path.name}" for name, folder in folders.items()
-                              for path in sorted(folder.iterdir())
-                              if path.name not in files.FILES and path.name[0] != "."]
+def _walking(signal: np.ndarray, rng, effect: float, fingerprint: float) -> np.ndarray:
+    """Return simulated EEG and eye channels with what walking adds to them, and the 12 angles (degrees) below."""
+    phase, angles = _walk(rng, signal.shape[1])
+    signal = signal.astype(np.float64)
+    band_pass = scipy.signal.butter(2, (0.1, 3), "bandpass", fs=SFREQ, output="sos")
+    knee = scipy.signal.sosfiltfilt(band_pass, angles[JOINTS.index("GKR")])
+    for name, size in CORTEX.items():
+        signal[ELECTRODES.index(name)] += effect * size * knee / knee.std()
+    for name in RIM:
+        shifts, sizes = rng.uniform(0, 2 * np.pi, 3), rng.uniform(0.5, 1.5, 3) / (1, 2, 3)
+        swing = sum(size * np.sin(k * phase + shift) for k, (size, shift) in enumerate(zip(sizes, shifts), start=1))
+        signal[ELECTRODES.index(name)] += fingerprint * RIM_UV * swing
+    signal[len(ELECTRODES): len(ELECTRODES) + 2] += np.outer((1.5, -0.8), signal[ELECTRODES.index("Fp1")])
+    return np.concatenate([signal, angles]).round(3)
 
 
-@in_words
-def _load(name: str, folder: Path) -> tuple[np.ndarray, np.ndarray, dict, list[str]]:
-    """Signals (76, n_times), stamps, table row and decisions of a recording."""
-    plugs, said = _plugs(name, folder)
-    stamps, values = files.load_eeg(folder / files.EEG)
-    joint_stamps, angles = files.load_joints(folder / files.JOINT)
-    if len(stamps) != len(joint_stamps) or not np.allclose(stamps, joint_stamps, rtol=0, atol=5e-4):
-        where = f"{len(stamps)} and {len(joint_stamps)} rows"
-        if len(stamps) == len(joint_stamps):
-            where = f"other ones from row {int(np.argmax(np.abs(stamps - joint_stamps) > 5e-4)) + 1} on"
-        raise DatasetError(f"{folder / files.JOINT}: expected the time stamps of {files.EEG}, found {where}. Get both "
-                           f"files again.")
-    values = values[[plugs.index(plug) for plug in (*(p for p in PLUGS if p not in EYES), *EYES)]]
-    eeg = eeg_signal(values[: len(ELECTRODES)], ELECTRODES, str(folder / files.EEG))
-    clipped = float(((eeg <= files.LOW_RAIL + 0.05) | (eeg >= files.HIGH_RAIL - 0.05)).mean())
-    still = [joint for joint, angle in zip(JOINTS, angles) if not np.ptp(angle)]
-    gaps = int((np.diff(stamps) > GAP_SECONDS).sum())
-    said += [f"{name}: {', '.join(still)} never move"] * bool(still)
-    said += [f"{name}: {gaps} steps of more than {1000 * GAP_SECONDS:.0f} ms: samples kept as they are"] * bool(gaps)
-    said += [f"{name}: {clipped:.2%} of the EEG at the converter's ends"] * bool(clipped)
-    match = FOLDER.fullmatch(name)
-    row = {"subject": match[1], "session": 1, "trial": int(match[2]), "label": LABEL, "recording": name,
-           "seconds": round(float(stamps[-1] - stamps[0]), 3), "n_gaps": gaps, "clipped": clipped}
-    return np.concatenate([values, angles]), stamps, row, said
+def _walk(rng, n_times: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the phase of the right leg's steps, and the 12 angles (degrees)."""
+    def wander(size):
+        return size * np.interp(np.arange(n_times) / SFREQ, np.arange(0, n_times / SFREQ + 10, 5),
+                                rng.normal(size=len(np.arange(0, n_times / SFREQ + 10, 5))))
+
+    phase = 2 * np.pi * np.cumsum(rng.uniform(*STEPS_HZ) * np.exp(wander(0.05))) / SFREQ
+    size = np.exp(wander(0.1))
+
+    def leg(at):
+        return [15 + 20 * size * np.sin(at), 30 + size * (20 * np.sin(at - 0.6) + 10 * np.sin(2 * at)),
+                5 + size * (8 * np.sin(at + 0.9) + 5 * np.sin(2 * at + 0.5))]
+
+    right, left = np.array(leg(phase)), np.array(leg(phase + np.pi))
+    lag = int(LAG_SECONDS * SFREQ)
+    miss = scipy.signal.sosfiltfilt(scipy.signal.butter(2, 2, fs=SFREQ, output="sos"), rng.normal(size=right.shape))
+    decoded = np.pad(right, ((0, 0), (lag, 0)), mode="edge")[:, :n_times] + MISS_DEGREES * miss / miss.std()
+    return phase, np.concatenate([right, left, decoded, np.zeros_like(left)])
 
 
-def _plugs(name: str, folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the signals in their order; the two tables must agree."""
-    present = [folder / file for file in files.IMPEDANCES if (folder / file).is_file()]
-    if not present:
-        raise DatasetError(f"{folder / files.IMPEDANCES[0]}: no such file, nor {files.IMPEDANCES[1]}: the names of the "
-                           f"signals are only there. Get the folder again.")
-    tables = [files.load_impedances(path) for path in present]
-    if len(tables) == 2 and list(tables[0]) != list(tables[1]):
-        raise DatasetError(f"{present[1]}: expected the names of {present[0].name} in the same order, found another "
-                           f"one. Get the folder again.")
-    said = [f"{name}: {file} is missing" for file in files.FILES if not (folder / file).is_file()
-            and file not in (files.EEG, files.JOINT)]
-    digitizer = folder / files.DIGITIZER
-    fault = files.fault_of_digitizer(digitizer) if digitizer.is_file() else ""
-    said += [f"{name}: {files.DIGITIZER} {fault}: not needed"] * bool(fault)
-    said += [f"{name}: signals in another order than the cap's, put in order"] * (list(tables[0]) != list(PLUGS))
-    return list(tables[0]), said
-
-
-def _general() -> list[str]:
-    moved = ", ".join(f"{plug} is {name}" for plug, name in (MOVED | EYES).items())
-    return [f"plugs that sit elsewhere than they are called: {moved}",
-            "joints as misc channels, in degrees; positions of the template"]
-
-
-def check(root) -> Report:
-    """Say which recordings a folder holds, what is missing or damaged and what `read` does. Raises nothing."""
-    root = Path(root)
-    report = Report(FACTS["name"], root, ok=False)
-    try:
-        folders, others = _find(root)
-        report.found.append(read_description(root, f"MoBI in {root.name}")[0])
-    except DatasetError as error:
-        report.missing.append(f"fault: {error}")
-        return report
-    report.decisions = _general()
-    faults, survey = [], Survey(ELECTRODES, SFREQ)
-    for name, folder in folders.items():
-        try:
-            signal, _, row, said = _load(name, folder)
-            survey.add(name, [signal[: len(ELECTRODES)]], str(folder / files.EEG))
-            n_events = len(files.load_events(folder / files.EVENTS)) if (folder / files.EVENTS).is_file() else 0
-        except DatasetError as error:
-            faults.append(f"fault: {error}")
-            continue
-        report.found.append(f"{name}: {row['seconds']:.1f} s, {n_events} events, {_unmeasured(folder)}")
-        report.decisions += said
-    expected = [f"SL{subject:02d}-T{trial:02d}" for subject in range(1, N_SUBJECTS + 1)
-                for trial in range(1, N_TRIALS + 1)]
-    absent = [name for name in expected if name not in folders]
-    report.missing = faults + survey.copies() + [f"no folder {', '.join(absent)}"] * bool(absent)
-    report.found += survey.alpha()
-    report.decisions += [*survey.said, *others_ignored(others)]
-    report.ok = not faults
-    return report
-
-
-def _unmeasured(folder: Path) -> str:
-    path = next(folder / file for file in files.IMPEDANCES if (folder / file).is_file())
-    names = [plug for plug, value in files.load_impedances(path).items() if np.isnan(value)]
-    return f"impedance of {', '.join(names) or 'no plug'} not measured"
-
-
-# ---- writing ----
-
-def write(trials: Trials, root) -> list[Path]:
-    """Write recordings as ``RepositoryData/SL01-T01/`` ... with all six files.
-
-    Parameters
-    ----------
-    trials : Trials
-        The 76 channels of `make_info` at 100 Hz; EEG is rounded to 0.1 microvolt and cut off at the converter's ends.
-        People SL01-SL08, trials 1-3. What signals do not tell (events, impedances) is made up.
-    root : path
-        Folder, made when missing.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    DatasetError
-        When the trials are not so, or the folder holds other recordings.
-    """
-    root = Path(root)
-    names = [f"{row.subject}-T{row.trial:02d}" for row in trials.table.itertuples()]
-    missing = [name for name in make_info()["ch_names"] if name not in trials.info["ch_names"]]
-    bad = [name for name in names if not FOLDER.fullmatch(name) or names.count(name) > 1]
-    if missing or bad or trials.info["sfreq"] != SFREQ:
-        raise DatasetError(f"{root}: a recording of MoBI has 60 electrodes, 4 eye channels and 12 joints at 100 Hz, "
-                           f"and is called SL01-T01; found {trials.info['sfreq']:g} Hz, missing channels: "
-                           f"{', '.join(missing) or 'none'}, other names: {', '.join(bad) or 'none'}")
-    place = root / "RepositoryData"
-    prepare_folder(root, trials.description, [*root.glob("SL*-T*"), *place.glob("SL*-T*")],
-                   [place / name for name in names])
-    return [path for row, name in enumerate(names) for path in _write_one(place / name, trials, row)]
-
-
-def _write_one(folder: Path, trials: Trials, row: int) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    channels, signal = trials.info["ch_names"], trials.signals[row].astype(np.float64)
-    stamps = np.arange(signal.shape[1]) / SFREQ if trials.times is None else trials.times[row]
-    of_plug = {plug: (MOVED | EYES).get(plug, plug) for plug in PLUGS}
-    eeg = signal[[channels.index(name) for name in of_plug.values()]].clip(files.LOW_RAIL, files.HIGH_RAIL)
-    angles = signal[[channels.index(name) for name in JOINTS]]
-    places = {plug: trials.info["chs"][channels.index(name)]["loc"][:3] for plug, name in of_plug.items()
-              if plug not in EYES}
-    impedances = 5.0 + np.arange(len(PLUGS)) % 20
-    impedances[PLUGS.index("PO9")] = np.nan
-    events = ["Time\tEvent", "", *(f"{stamps[0] + share * (stamps[-1] - stamps[0]):.3f}\t{text}" for share, text in
-                                   ((0, "standing"), (0.1, "walking"), (0.75, "closed loop"), (0.95, "standing")))]
-    factors = "Joint Factor: " + " ".join(["1"] * len(JOINTS))
-    return [files.save_table(folder / files.EEG, [files.FIRST_LINE], stamps, eeg, 1),
-            files.save_table(folder / files.JOINT, [f"6 joints ({' '.join(JOINTS)})", factors], stamps, angles, 3),
-            files.save_lines(folder / files.EVENTS, events),
-            files.save_digitizer(folder / files.DIGITIZER, places),
-            *(files.save_impedances(folder / file, impedances) for file in files.IMPEDANCES)]
+DATASET = Mobi()
+FACTS = DATASET.facts
+read, check, write, simulate = DATASET.functions()

@@ -37,13 +37,14 @@ ELECTRODES = tuple(MOVED.get(plug, plug) for plug in PLUGS if plug not in EYES)
 MEASURED = ("GHR", "GKR", "GAR", "GHL", "GKL", "GAL")
 PREDICTED = ("PHR", "PKR", "PAR", "PHL", "PKL", "PAL")
 JOINTS = MEASURED + PREDICTED
+CHANNELS = (*ELECTRODES, *EYES.values(), *JOINTS)  # as they are given
 LABEL = "walking"
 N_SUBJECTS, N_TRIALS = 8, 3
 
 
 def make_info() -> mne.Info:
     """Channels of a recording: 60 electrodes, 4 eye channels, 12 joints (misc)."""
-    info = montage.make_info([*ELECTRODES, *EYES.values(), *JOINTS], SFREQ)
+    info = montage.make_info(CHANNELS, SFREQ)
     return info.set_channel_types(dict.fromkeys(EYES.values(), "eog"), verbose="error")
 
 

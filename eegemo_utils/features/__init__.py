@@ -6,7 +6,7 @@ windows or bands' samples. `trial_features` and `electrode_maps` go from recordi
 
 from eegemo_utils.features.contrast import band_contrast
 from eegemo_utils.features.cutting import cut_windows, window_starts, window_table
-from eegemo_utils.features.filters import BANDS, band_pass
+from eegemo_utils.features.filters import BANDS, band_pass, resample
 from eegemo_utils.features.power import (
     band_energy,
     band_features,
@@ -20,6 +20,6 @@ from eegemo_utils.features.scaling import baseline_mean, lds_smooth, zscore, zsc
 
 __all__ = [
     "BANDS", "band_contrast", "band_energy", "band_features", "band_pass", "band_power", "baseline_mean", "cut_windows",
-    "differential_entropy", "electrode_maps", "feature_maps", "lds_smooth", "stft_bands", "stimulus_features",
-    "trial_features", "welch_bands", "window_starts", "window_table", "zscore", "zscore_windows",
+    "differential_entropy", "electrode_maps", "feature_maps", "lds_smooth", "resample", "stft_bands",
+    "stimulus_features", "trial_features", "welch_bands", "window_starts", "window_table", "zscore", "zscore_windows",
 ]
