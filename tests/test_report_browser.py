@@ -120,7 +120,7 @@ def test_links_open_and_lead_back(page, site):
             assert (site.parent / target.replace("%20", " ").replace("%3D", "=")).is_file(), target
     page.get_by_role("link", name="gru 0").first.click()
     assert page.title() == "gru 0" and page.get_by_role("heading", name="A paper").is_visible()
-    assert page.evaluate("document.querySelectorAll('.formula svg').length") == 4
+    assert page.evaluate("document.querySelectorAll('.formula math').length") == 4
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     page.get_by_role("link", name="1 Data & more").click()
     page.get_by_role("link", name="EEGEmo: all runs").click()

@@ -7,8 +7,8 @@ from functools import lru_cache
 from html import escape, unescape
 from pathlib import Path
 
-import bleach
 import nbformat
+import nh3
 from jinja2 import pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters.highlight import Highlight2HTML
@@ -23,7 +23,7 @@ TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgrou
         "ol", "p", "pre", "s", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot",
         "th", "thead", "tr", "tt", "u", "ul"}
 PLAIN = {"class", "id", "title", "alt", "width", "height", "colspan", "rowspan", "scope", "align", "start", "open"}
-NOT_TEXT = re.compile(r"<(style|script|template|noscript)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+NOT_TEXT = {"style", "script", "template", "noscript"}  # what stands in them goes, too
 HEADING = re.compile(r'<h([23]) id="([^"]*)">(.*?)<a class="anchor-link"', re.DOTALL)
 NO_PICTURE = re.compile(r"<img(?![^>]*\bsrc=)[^>]*>")  # what is left of one that lies elsewhere
 # where a formula goes once the text around it has been cleaned: private characters, its kind, its TeX in hexadecimal
@@ -31,13 +31,10 @@ TOKEN, FOUND = "\ue000{}{}\ue001", re.compile("\ue000([di])([0-9a-f]*)\ue001")
 CACHED = 8192  # cells: the runs of a sweep have the same text and code, and a page then takes half the time
 
 
-def allowed(tag: str, name: str, value: str) -> bool:
-    """Say whether an attribute may stay: links lead away, pictures are inside, nothing acts."""
-    if tag == "a" and name == "href":
-        return value.startswith(("#", "http://", "https://", "mailto:"))
-    if tag == "img" and name == "src":
-        return value.startswith("data:image/")
-    return name in PLAIN
+def allowed(tag: str, name: str, value: str) -> str | None:
+    """Return an attribute's value if it may stay: links lead away, pictures are inside, nothing acts."""
+    starts = {"href": ("#", "http://", "https://", "mailto:"), "src": ("data:image/",)}.get(name, "")
+    return value if value.startswith(starts) else None
 
 
 class Trusted(str):
@@ -52,8 +49,9 @@ def clean(html: str) -> str:
 @lru_cache(maxsize=CACHED)
 def cleaned(html: str) -> str:
     """Return HTML with the tags and attributes that may stay."""
-    kept = bleach.clean(NOT_TEXT.sub("", html), tags=TAGS, attributes=allowed, strip=True,
-                        protocols={"http", "https", "mailto", "data"})
+    kept = nh3.clean(html, tags=TAGS, clean_content_tags=NOT_TEXT, attribute_filter=allowed, link_rel=None,
+                     attributes={"*": PLAIN, "a": {"href"}, "img": {"src"}},
+                     url_schemes={"http", "https", "mailto", "data"})
     return NO_PICTURE.sub("", kept)
 
 
