@@ -5,11 +5,9 @@ the libraries that compute. So nothing is ever out of date, and the folder may b
 written under another name and moved when whole: any number of processes may share the folder.
 """
 
-import hashlib
 import json
 import os
 import shutil
-import uuid
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +18,7 @@ import pandas as pd
 import platformdirs
 
 import eegemo_utils
+from eegemo_utils.files import digest, one_move
 from eegemo_utils.pickles import load_npz
 from eegemo_utils.trials import DatasetError, Trials, Windows
 
@@ -40,10 +39,8 @@ def clear_cache() -> None:
 @lru_cache(maxsize=1)
 def _code_version() -> str:
     """Changes with any module of this package and with the libraries that compute."""
-    digest = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
-    for path in sorted(Path(eegemo_utils.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    modules = sorted(Path(eegemo_utils.__file__).parent.rglob("*.py"))
+    return digest(*(f"{name} {version(name)}\n" for name in LIBRARIES), *(path.read_bytes() for path in modules))
 
 
 def _entry(make, trials: Trials, parameters: dict) -> Path:
@@ -55,7 +52,7 @@ def _entry(make, trials: Trials, parameters: dict) -> Path:
     plain = json.dumps([[name, parameters[name]] for name in sorted(parameters)])
     about = [trials.description, trials.decisions]  # which the fingerprint leaves out
     parts = [f"{make.__module__}.{make.__qualname__}", trials.fingerprint(), about, plain, _code_version()]
-    return cache_folder() / "windows" / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.npz"
+    return cache_folder() / "windows" / f"{digest(json.dumps(parts))[:32]}.npz"
 
 
 def _plain(windows: Windows, trials: Trials) -> bool:
@@ -76,13 +73,8 @@ def _save(path: Path, windows: Windows) -> None:
     columns = {f"column {number}": column.to_numpy(str if column.dtype.kind not in "biuf" else None)
                for number, (_, column) in enumerate(windows.table.items())}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, X=windows.X, about=np.array(json.dumps(about)), **columns)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with one_move(path, shared=True) as partial, partial.open("wb") as file:
+        np.savez(file, X=windows.X, about=np.array(json.dumps(about)), **columns)
 
 
 def _load(path: Path, trials: Trials) -> Windows | None:

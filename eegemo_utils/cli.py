@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__, exit_codes
-from .access import in_a_sentence
 from .cli_audit import add_audit
 from .cli_corpus import add_corpus
 from .cli_data import add_data
 from .cli_report import add_report
 from .cli_sweep import add_sweep
+from .files import in_a_sentence
 from .notebooks import (
     NotebookError,
     ParameterError,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eegemo_utils.access import unreadable
+from eegemo_utils.files import unreadable
 from eegemo_utils.trials import DatasetError
 
 PLAIN_DTYPE = re.compile(r"[<>=|]?(?:[biufcSUO]\d*|\?)")  # numbers, text, objects; no records, no sub-arrays

@@ -17,6 +17,7 @@ import pandas as pd
 import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils.features import band_contrast
+from eegemo_utils.files import one_move
 from eegemo_utils.simulate import planted_map
 from eegemo_utils.trials import Trials
 
@@ -59,12 +60,8 @@ def save_figure(fig: plt.Figure, name: str) -> None:
         return
     folder = Path(out) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    path, temporary = folder / f"{name}.png", folder / f".{name}.png.tmp"
-    try:
-        fig.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with one_move(folder / f"{name}.png") as partial:
+        fig.savefig(partial, format="png", dpi=100, metadata={"Software": None})
 
 
 def plot_confusion(matrix, labels, ax: plt.Axes | None = None, title: str = "") -> plt.Axes:

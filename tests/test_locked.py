@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eegemo_utils import datasets
-from eegemo_utils.access import files_below, in_words
+from eegemo_utils.files import files_below, in_words
 from eegemo_utils.trials import DatasetError
 
 SMALL = {"deap": {"n_trials": 2, "n_seconds": 1.0}, "dreamer": {"n_subjects": 1, "n_clips": 1, "n_seconds": 1.0},

@@ -32,3 +32,14 @@ def test_the_example_of_an_audit(tmp_path):
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     assert "the difference is shown" in run.stdout and (tmp_path / "audit.png").stat().st_size > 10_000
+
+
+def test_the_map_of_the_package_is_the_package():
+    section = README[README.index("## Where things are"):README.index("## How to add a paper")]
+    assert len(section.splitlines()) <= 25
+    rows = [line[6:] for line in section.splitlines() if re.match(r" {6}\w", line)]
+    named = {name.rstrip("/") for row in rows for name in re.split(r" {2,}", row)[0].split()}
+    package = Path(__file__).parents[1] / "eegemo_utils"
+    there = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert named == {name.partition("_")[0] if name.startswith("cli") else name for name in there} - {"__init__",
+                                                                                                      "__main__"}

@@ -218,7 +218,7 @@ def test_a_full_disk(tiny, tmp_path, quiet, monkeypatch, place):
     with pytest.raises(RunError, match="No space left on device. Make room on that disk") as caught:
         run_notebook(tiny, out=tmp_path / "out", progress=quiet)
     assert caught.value.status == "disk"
-    unwanted = {"tiny.ipynb", "tiny.partial.ipynb", "metrics.json", "metrics.json.partial"}
+    unwanted = {"tiny.ipynb", "tiny.partial.ipynb", "metrics.json", ".metrics.json.partial"}
     assert not names(tmp_path / "out") & unwanted
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import scipy  # scipy.stats loads when it is used
 
 from eegemo_utils import evaluation
 from eegemo_utils.audit.protocols import MEANINGLESS, PLANTED, PROTOCOLS, TRUE
+from eegemo_utils.files import digest, one_move
 
 ALPHA = 0.05
 TABLE = ["method", "protocol", "labels", "accuracy", "low", "high", "balanced_accuracy", "chance", "majority", "above",
@@ -122,13 +122,12 @@ class Audit:
             return
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256(self.splits.to_csv(index=False).encode()).hexdigest()
+        splits = digest(self.splits.to_csv(index=False))
         for name, table in (("predictions", self.predictions), ("splits", self.splits)):
-            path, temporary = folder / f"{name}.parquet", folder / f".{name}.parquet.tmp"
             table = table.copy()
-            table.attrs = {"splits_sha256": digest}
-            table.to_parquet(temporary, index=False)
-            os.replace(temporary, path)
+            table.attrs = {"splits_sha256": splits}
+            with one_move(folder / f"{name}.parquet") as partial:
+                table.to_parquet(partial, index=False)
 
     def shortcut_means(self) -> pd.DataFrame:
         """Return the mean of each probe, surrogate and cell over folds, people and seeds."""

@@ -19,6 +19,7 @@ from eegemo_utils.audit.leaks import label_follows_person, leaks, majority_of_tr
 from eegemo_utils.audit.predictions import ROW, Predictions, PredictionsError, read_predictions, runs
 from eegemo_utils.audit.protocols import PROTOCOLS, TRUE
 from eegemo_utils.audit.sentences import span
+from eegemo_utils.files import save_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCORES = ["protocol", "labels", "accuracy", "low", "high", "balanced_accuracy", "chance", "majority", "p",
@@ -52,9 +53,7 @@ def report(paths: Sequence[str | Path], out: str | Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     page = environment().get_template("predictions.html.j2").render(**facts, pictures=[picture(one) for one in read])
     for name, text in (("index.html", page), ("audit.json", json.dumps(facts, indent=1, allow_nan=False))):
-        temporary = out / f"{name}.partial"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(out / name)
+        save_text(out / name, text)
     return as_text(facts)
 
 

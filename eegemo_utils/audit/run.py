@@ -16,6 +16,7 @@ from eegemo_utils.audit import shortcuts
 from eegemo_utils.audit.audit import Audit
 from eegemo_utils.audit.estimators import fit, fresh, references, taken
 from eegemo_utils.audit.protocols import MEANINGLESS, PLANTED, PROTOCOLS, TRUE, deal, folds, plant
+from eegemo_utils.files import one_move
 from eegemo_utils.splits import Split
 from eegemo_utils.splits.core import trial_names
 from eegemo_utils.trials import Windows
@@ -169,9 +170,8 @@ class _Work:
             return joblib.load(path)
         result = self.compute(task)
         self.cache.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".partial")
-        joblib.dump(result, temporary)
-        temporary.replace(path)
+        with one_move(path) as partial:
+            joblib.dump(result, partial)
         return result
 
     def compute(self, task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from ..files import one_move
 from ..notebooks.parameters import ParameterError
 from ..runs.states import Damaged, is_number, one_line, read_json
 from .comparisons import compare
@@ -174,12 +174,11 @@ def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     make_folder(folder)
     summary, comparisons = summarise(table), compare(table)
-    return [
-        written(folder / "runs.parquet", lambda path: table.to_parquet(path, index=False)),
-        written(folder / "runs.csv", lambda path: table.to_csv(path, index=False)),
-        written(folder / "summary.csv", lambda path: summary.to_csv(path, index=False)),
-        written(folder / "comparisons.csv", lambda path: comparisons.to_csv(path, index=False)),
-    ]
+    tables = {"runs.parquet": table, "runs.csv": table, "summary.csv": summary, "comparisons.csv": comparisons}
+    for name, rows in tables.items():
+        with one_move(folder / name) as partial:
+            rows.to_parquet(partial, index=False) if name.endswith("parquet") else rows.to_csv(partial, index=False)
+    return [folder / name for name in tables]
 
 
 def make_folder(folder: Path) -> None:
@@ -190,14 +189,3 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ParameterError(f"{folder} cannot be made ({error.strerror}). Give another folder with --out.") from error
-
-
-def written(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file under a temporary name and move it to its own."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

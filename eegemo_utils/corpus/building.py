@@ -5,14 +5,13 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
 from eegemo_utils.corpus import index
 from eegemo_utils.corpus.making import Job, changed, finished, make, settings_text
 from eegemo_utils.corpus.preprocessing import NOTCH
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets.common import read_description
 from eegemo_utils.datasets.plausible import few
+from eegemo_utils.files import take_lock
 from eegemo_utils.processes import Died, each
 from eegemo_utils.trials import DatasetError
 
@@ -51,7 +50,7 @@ def build(folder, out, *, notch=NOTCH, n_jobs: int = 1, progress: bool = True, t
     DatasetError
         When `folder` holds no EEG file, none can be used, or `out` holds another corpus, or one is built there now.
     OSError
-        When the disk is full, or another refusal of the system to write: see `eegemo_utils.corpus.writing`.
+        When the disk is full, or another refusal of the system to write: see `eegemo_utils.files.save_bytes`.
     """
     folder, out = Path(folder), Path(out)
     if n_jobs < 1 or any(not hz > 0 for hz in notch):
@@ -90,11 +89,7 @@ def _alone(out: Path):
     if out.exists() and not out.is_dir():
         raise DatasetError(f"{out}: is a file. Give a folder for the corpus.")
     out.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(out / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise DatasetError(f"{out}: another process builds a corpus there now. Wait for it.") from None
+    lock = take_lock(out / LOCK, DatasetError(f"{out}: another process builds a corpus there now. Wait for it."))
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import eegemo_utils
-from eegemo_utils.corpus.writing import write_whole
+from eegemo_utils.files import save_bytes
 from eegemo_utils.trials import DatasetError
 
 NAME = "corpus.json"
@@ -33,7 +33,7 @@ def stored_paths(out: Path) -> list[Path]:
 def save(out: Path, content: dict) -> None:
     """Write the index in one move."""
     versions = {"format": FORMAT, "eegemo_utils": eegemo_utils.__version__}
-    write_whole(out / NAME, (json.dumps(versions | content, indent=1, ensure_ascii=False) + "\n").encode())
+    save_bytes(out / NAME, (json.dumps(versions | content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def load(out: Path, missing_ok: bool = False) -> dict | None:

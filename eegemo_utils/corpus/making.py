@@ -7,13 +7,13 @@ from pathlib import Path
 import mne
 import numpy as np
 
-from eegemo_utils.access import in_words
 from eegemo_utils.corpus import store
 from eegemo_utils.corpus.channels import labram_channels
 from eegemo_utils.corpus.preprocessing import SFREQ, VERSION, preprocess
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets.formats.edf import ANNOTATIONS, check_labels, read_header
 from eegemo_utils.datasets.plausible import odd_size
+from eegemo_utils.files import in_words
 from eegemo_utils.trials import DatasetError
 from eegemo_utils.units import unit_mistake
 

@@ -1,6 +1,5 @@
 """What a corpus holds, and how it is opened: own ones and files in the layout of the released LaBraM code."""
 
-import hashlib
 import json
 import warnings
 from collections import Counter
@@ -16,6 +15,7 @@ from eegemo_utils.corpus.channels import labram_channels
 from eegemo_utils.corpus.preprocessing import SFREQ, VERSION
 from eegemo_utils.corpus.slices import Recording, read_slice
 from eegemo_utils.datasets.plausible import HIGHEST_UV, LOWEST_UV, few
+from eegemo_utils.files import digest
 from eegemo_utils.trials import DatasetError
 
 OFFICIAL = (".hdf5", ".h5")
@@ -67,7 +67,7 @@ class Corpus:
     def fingerprint(self) -> str:
         """The same for the same recordings in the same order, wherever they lie."""
         parts = [(one.name, one.ch_names, one.n_times, one.sha256) for one in self.recordings]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return digest(json.dumps(parts))
 
     def signal(self, recording: int, start: int = 0, stop: int | None = None) -> np.ndarray:
         """A piece of a recording, (n_chans, n_times), float32, microvolt."""

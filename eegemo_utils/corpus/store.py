@@ -6,7 +6,6 @@ that it is read by one call of the system. Attributes: ``scale`` (float32, micro
 it was made of, ``settings``, ``remarks``, ``dropped``. The same recording gives the same bytes.
 """
 
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -15,7 +14,7 @@ import h5py
 import numpy as np
 
 from eegemo_utils.corpus.preprocessing import SFREQ
-from eegemo_utils.corpus.writing import write_whole
+from eegemo_utils.files import digest, save_bytes
 from eegemo_utils.trials import DatasetError
 
 DATASET = "eeg"
@@ -47,10 +46,7 @@ def quantise(signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def checksum(steps: np.ndarray, scale: np.ndarray) -> str:
     """SHA-256 of a recording's numbers."""
-    digest = hashlib.sha256(f"{steps.shape}".encode())
-    digest.update(np.ascontiguousarray(scale, "<f4").tobytes())
-    digest.update(np.ascontiguousarray(steps, "<i2").data)
-    return digest.hexdigest()
+    return digest(f"{steps.shape}", np.ascontiguousarray(scale, "<f4"), np.ascontiguousarray(steps, "<i2"))
 
 
 def write_recording(path: Path, signals: np.ndarray, facts: dict) -> dict:
@@ -72,7 +68,7 @@ def write_recording(path: Path, signals: np.ndarray, facts: dict) -> dict:
     Raises
     ------
     OSError
-        See `write_whole`.
+        See `save_bytes`.
     """
     steps, scale = quantise(signals)
     facts = facts | {"sha256": checksum(steps, scale)}
@@ -80,7 +76,7 @@ def write_recording(path: Path, signals: np.ndarray, facts: dict) -> dict:
     if coarse:
         facts["remarks"] = [*facts["remarks"], f"coarse steps, in microvolt, because of large values: "
                                                f"{', '.join(coarse)}"]
-    write_whole(path, _image(steps, scale, facts))
+    save_bytes(path, _image(steps, scale, facts))
     return read_facts(path)
 
 

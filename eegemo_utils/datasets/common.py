@@ -1,16 +1,14 @@
 """What the readers of folders share: which people are asked for, what a folder says of itself."""
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words
+from eegemo_utils.files import in_words, save_text
+from eegemo_utils.files import one_move as one_move  # for the readers
 from eegemo_utils.trials import DatasetError, Trials, check_microvolts
 
 DESCRIPTION = "DESCRIPTION.txt"  # what written recordings are, so that simulated ones stay known as such
@@ -110,21 +108,6 @@ def prepare_folder(root, text: str, present, mine) -> None:
     root.mkdir(parents=True, exist_ok=True)
     (root / MADE).unlink(missing_ok=True)  # from now on it may not be true
     save_text(path, text + "\n")
-
-
-@contextmanager
-def one_move(path: Path) -> Iterator[Path]:
-    """Another name to write a file under, which it has until it is whole: nobody ever reads half a file."""
-    partial = path.with_name(f".{path.name}.partial")
-    yield partial
-    os.replace(partial, path)
-
-
-def save_text(path: Path, text: str, encoding: str = "utf-8") -> Path:
-    """Write text as it is, line ends included, in one move."""
-    with one_move(path) as partial:
-        partial.write_text(text, encoding=encoding, newline="")
-    return path
 
 
 def eeg_signal(values: np.ndarray, names, where: str) -> np.ndarray:

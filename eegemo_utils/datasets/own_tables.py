@@ -29,9 +29,10 @@ def from_csv(path: Path, target: str) -> tuple[pd.DataFrame, list[str]]:
     table = read_text(path)
     table["line"] = [f"{path.name}, line {number + 2}" for number in range(len(table))]
     target = target or "label"
-    missing = [name for name in dict.fromkeys((*NEEDED[:1], target, *NEEDED[2:])) if name not in table]
+    needed = list(dict.fromkeys(target if name == "label" else name for name in NEEDED))
+    missing = [name for name in needed if name not in table]
     if missing:
-        raise DatasetError(f"{path}: expected the columns {', '.join(NEEDED)}, found {', '.join(table.columns[:-1])}. "
+        raise DatasetError(f"{path}: expected the columns {', '.join(needed)}, found {', '.join(table.columns[:-1])}. "
                            f"Add {', '.join(missing)} to the first line.")
     table["label"] = table[target]
     return checked(table, path), [f"label: the column {target} of {path.name}"]

@@ -9,10 +9,9 @@ import json
 import warnings
 from pathlib import Path
 
-import filelock
 import pandas as pd
 
-from eegemo_utils.datasets.common import save_text
+from eegemo_utils.files import save_text, take_lock
 from eegemo_utils.training import checkpoints
 
 KEPT = 2
@@ -33,7 +32,7 @@ class Folder:
         self.path = None if path is None else Path(path)
         self.about = json.loads(json.dumps(about))
         self.mark = checkpoints.fingerprint(json.dumps(self.about, sort_keys=True))
-        self.lock = None if path is None else filelock.FileLock(self.path / LOCK, timeout=0)
+        self.lock = None
 
     def begin(self) -> bool:
         """Make the folder, or find that it is this training's; whether it was begun before.
@@ -50,11 +49,8 @@ class Folder:
             raise ValueError(f"{self.path}: expected a new folder or one of this training, found other files. Give a "
                              f"new folder.")
         self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            self.lock.acquire()
-        except filelock.Timeout:
-            raise ValueError(f"{self.path}: another training is at work there now. Wait for it, or give a new "
-                             f"folder.") from None
+        self.lock = take_lock(self.path / LOCK, ValueError(f"{self.path}: another training is at work there now. Wait "
+                                                           f"for it, or give a new folder."))
         try:
             return self._take_over(known)
         except ValueError:

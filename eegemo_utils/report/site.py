@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import multiprocessing
 import os
@@ -21,6 +20,7 @@ from markupsafe import Markup
 from .. import __version__
 from ..collect import AUDIT, KINDS_OF_DATA, audit, collect, make_folder, write_tables
 from ..collect.folders import relative
+from ..files import digest, save_text
 from ..notebooks.parameters import ParameterError
 from . import start
 from .figure import NARROW, WIDE, audit_figure, rows_of
@@ -87,7 +87,7 @@ def build_site(root: str | Path, out: str | Path, progress: Callable[[str], None
     pages = run_pages(site, root, out / "pages", progress)
     write_tables(site.table, out / "tables")
     context = start_context(site, root, out, pages)
-    write(site.start, environment().get_template("index.html.j2").render(context))
+    save_text(site.start, environment().get_template("index.html.j2").render(context))
     return site
 
 
@@ -110,26 +110,16 @@ def is_ours(page: Path) -> bool:
     return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]
 
 
-def write(path: Path, text: str) -> None:
-    """Write a text whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """Return the templates, with what all pages share."""
     made = Environment(loader=PackageLoader("eegemo_utils.report"), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)
     script = (FOLDER / "templates" / "table.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    script_digest = base64.b64encode(bytes.fromhex(digest(script))).decode("ascii")
     made.globals |= {"version": __version__, "style": Markup((FOLDER / "templates" / "style.css").read_text("utf-8")),
-                     "script": Markup(script), "script_digest": digest, "marks": start.MARKS, "words": start.WORDS,
-                     "signs": start.SIGNS, "meanings": KINDS_OF_DATA}
+                     "script": Markup(script), "script_digest": script_digest, "marks": start.MARKS,
+                     "words": start.WORDS, "signs": start.SIGNS, "meanings": KINDS_OF_DATA}
     return made
 
 
@@ -137,7 +127,7 @@ def slug(run: str, taken: set[str]) -> str:
     """Return a file name for a run's page that no other run has."""
     name = re.sub(r"[^A-Za-z0-9._=-]+", "-", run).strip(".-")[:100] or "run"
     if name.lower() in taken or name != run.replace("/", "-"):
-        name = f"{name}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
+        name = f"{name}-{digest(run)[:8]}"
     taken.add(name.lower())
     return f"{name}.html"
 
@@ -157,7 +147,7 @@ def run_pages(site: Site, root: Path, folder: Path, progress: Callable[[str], No
             continue
         facts = {name: start.shown(value) for name, value in row.items() if not start.missing(value)}
         path = folder / slug(row["run"], taken)
-        stamp = hashlib.sha256(notebook.read_bytes() + json.dumps([base, facts]).encode()).hexdigest()[:32]
+        stamp = digest(notebook.read_bytes(), json.dumps([base, facts]))[:32]
         if path.is_file() and (found := STAMP.search(head(path))) and found[1] == stamp:
             pages[row["run"]] = f"pages/{path.name}"
             site.n_kept += 1
@@ -201,8 +191,8 @@ def write_page(path: Path, notebook: Path, facts: dict[str, str], stamp: str) ->
     parts = {part: {name.removeprefix(f"{part}."): value for name, value in facts.items()
                     if name.startswith(f"{part}.")} for part in ("metrics", "parameters", "provenance")}
     template = environment().get_template("run.html.j2")
-    write(path, template.render(run=facts["run"], row=facts, parts=parts, body=Markup(html), headings=headings,
-                                stamp=stamp, code_style=Markup(code_style())))
+    save_text(path, template.render(run=facts["run"], row=facts, parts=parts, body=Markup(html), headings=headings,
+                                    stamp=stamp, code_style=Markup(code_style())))
 
 
 def shown_notebook(row: dict, root: Path) -> Path | None:
@@ -216,7 +206,7 @@ def shown_notebook(row: dict, root: Path) -> Path | None:
 def maker() -> str:
     """Return a digest of all that makes pages: when it changes, they are made again."""
     files = sorted([*FOLDER.glob("*.py"), *(FOLDER / "templates").iterdir()])
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).hexdigest()
+    return digest(*(path.read_bytes() for path in files if path.is_file()))
 
 
 def head(path: Path) -> str:
@@ -232,7 +222,7 @@ def start_context(site: Site, root: Path, out: Path, pages: dict[str, str]) -> d
     rows = every[:MOST_ROWS]
     wide, narrow = (audit_figure(rows, width) if rows else "" for width in (WIDE, NARROW))
     if rows:
-        write(out / "audit.svg", wide)
+        save_text(out / "audit.svg", wide)
     else:
         (out / "audit.svg").unlink(missing_ok=True)
     columns, results = start.result_rows(table, pages)

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
-from ..access import in_a_sentence
+from ..files import in_a_sentence
 from ..notebooks import NotebookError, default_parameters
 from ..notebooks.cells import sections
 from ..notebooks.provenance import peak_memory_mb

@@ -15,15 +15,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from ..access import NO_RIGHT
+from ..files import NO_RIGHT, digest, save_text, take_lock
 from ..notebooks.cells import NotebookError, code_cells, read_notebook
 from ..notebooks.parameters import ParameterError
 
@@ -38,20 +37,13 @@ class FolderInUse(ParameterError):
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON whole or not at all."""
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    save_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def identity(source: Path, parameters: dict[str, object]) -> dict[str, object]:
     """Return what tells one run from another: the notebook, a digest of its code, the parameters."""
     code = "\n".join(cell.source for cell in code_cells(source))
-    digest = hashlib.sha256(code.encode()).hexdigest()[:16]
-    return {"notebook": source.stem, "code": digest, "parameters": parameters}
+    return {"notebook": source.stem, "code": digest(code)[:16], "parameters": parameters}
 
 
 def read_marker(out: Path) -> dict[str, object] | None:
@@ -105,7 +97,7 @@ class RunFolder:
         self.partial = out / f"{source.stem}.partial.ipynb"
         self.failed = out / f"{source.stem}.failed.ipynb"
         self.checkpoints = out / "checkpoints"
-        self.lock = FileLock(out / LOCK, timeout=0)
+        self.lock: FileLock | None = None
 
     def begin(self) -> bool:
         """Make the folder ready and return whether checkpoints of the same run are there to go on from.
@@ -119,9 +111,8 @@ class RunFolder:
         """
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            self.lock.acquire()
-        except Timeout:
-            raise FolderInUse(f"Another run is at work in {self.out}. Wait for it, or give --out.") from None
+            self.lock = take_lock(
+                self.out / LOCK, FolderInUse(f"Another run is at work in {self.out}. Wait for it, or give --out."))
         except OSError as error:
             if error.errno not in NO_RIGHT:
                 raise
@@ -163,7 +154,8 @@ class RunFolder:
 
     def release(self) -> None:
         """Let other runs use the folder."""
-        self.lock.release()
+        if self.lock is not None:
+            self.lock.release()
 
     def give_up(self) -> Path | None:
         """Keep what an unfinished run left to read under the name of a failed one, and return that file."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 
+from ..files import one_move, save_text
 from ..notebooks.cells import PACKAGED, NotebookError, list_notebooks, notebook_path
 from ..notebooks.metrics import MIME, without_costs
 from .engine import Watch, execute
@@ -64,9 +65,8 @@ def publish_figures(source: Path, target: Path) -> None:
         if same_picture(path, target / path.name):
             continue
         target.mkdir(parents=True, exist_ok=True)
-        temporary = target / f"{path.name}.partial"
-        shutil.copyfile(path, temporary)
-        os.replace(temporary, target / path.name)
+        with one_move(target / path.name) as partial:
+            shutil.copyfile(path, partial)
 
 
 def refresh(
@@ -112,7 +112,5 @@ def refresh(
             execute(source, executed, Watch(progress), parameters={}, out=out, cwd=source.parent)
             notebook = nbformat.read(executed, as_version=4)
             clean(notebook)
-            partial = source.with_name(f"{source.stem}.partial.ipynb")
-            partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-            os.replace(partial, source)
+            save_text(source, nbformat.writes(notebook) + "\n")
             publish_figures(out / "figures", target / source.stem)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from ..files import take_lock
 from ..notebooks import ParameterError, default_parameters
 from ..runs.folders import MARKER
 from ..runs.start import asked_for, cannot_start, check_writable
@@ -31,12 +32,7 @@ def check_alone(out: Path) -> None:
 
 def locked(out: Path) -> FileLock:
     """Return the lock of a sweep's folder, taken; raise ParameterError where another sweep has it."""
-    lock = FileLock(out / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ParameterError(f"Another sweep is at work in {out}. Wait for it, or give --out.") from None
-    return lock
+    return take_lock(out / LOCK, ParameterError(f"Another sweep is at work in {out}. Wait for it, or give --out."))
 
 
 def check_any(runs: Sequence[Run]) -> None:

@@ -18,7 +18,6 @@ matches nothing) is an error with its line; what may not be meant is a note with
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -26,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..files import digest
 from ..notebooks import ParameterError, cast, load_constant, notebook_path
 from ..notebooks.parameters import known
 from ..settings import find_file, read_settings, read_yaml
@@ -179,7 +179,7 @@ def typed(run: Run, limits: dict[str, object]) -> Run:
             problem = problem or str(error)
     name = "-".join([run.name, *(f"{name}={in_a_name(values[name])}" for name in run.varied)])
     if len(name) > LONGEST_NAME:
-        name = f"{name[:LONGEST_NAME]}-{digest(run)}"
+        name = f"{name[:LONGEST_NAME]}-{run_digest(run)}"
     return replace(run, name=name, parameters=values, problem=problem)
 
 
@@ -188,10 +188,10 @@ def in_a_name(value: object) -> str:
     return re.sub(r"[^\w.+-]", "_", str(value)) or "_"
 
 
-def digest(run: Run) -> str:
+def run_digest(run: Run) -> str:
     """Return eight characters that stand for a run's notebook and parameters."""
     text = json.dumps([str(run.source), run.parameters], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return digest(text)[:8]
 
 
 def with_names_of_their_own(runs: list[Run]) -> list[Run]:
@@ -199,6 +199,6 @@ def with_names_of_their_own(runs: list[Run]) -> list[Run]:
     folded = [run.name.casefold() for run in runs]
     often = {name for name, count in Counter(folded).items() if count > 1}
     return [
-        replace(run, name=f"{run.name}-{digest(run)}") if name in often else run
+        replace(run, name=f"{run.name}-{run_digest(run)}") if name in often else run
         for run, name in zip(runs, folded)
     ]

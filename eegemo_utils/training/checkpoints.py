@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from eegemo_utils.files import one_move
 from eegemo_utils.syntax import source_tree
 
 
@@ -36,12 +37,8 @@ def save(path: Path, state: dict) -> None:
     """Write `state` so that `path` always holds a whole checkpoint, the old one or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")  # one name: what a killed process left is replaced
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with one_move(path) as partial:
+        torch.save(state, partial)
 
 
 def load(path: Path, mark: str) -> dict | None:
