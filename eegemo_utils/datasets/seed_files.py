@@ -150,25 +150,15 @@ def _by_trial(layout: Layout, recording: Recording, pattern: re.Pattern, what: s
 
 
 def load_signals(layout: Layout, recording: Recording, complete: bool = True) -> tuple[list[np.ndarray], list[str]]:
-    """Signals of a recording's trials, one trial in memory as float64 at a time, and decisions.
+    """Return the signals of a recording's trials, each (62, n_times) float32 microvolt, and decisions.
 
-    Parameters
-    ----------
-    layout : Layout
-    recording : Recording
-    complete : bool
-        Expect all trials, of about the published length; simulated recordings may be shorter.
-
-    Returns
-    -------
-    signals : list of ndarray, each (62, n_times), float32
-        Microvolt.
-    decisions : list of str
+    One trial at a time is in memory as float64. `complete`: expect all trials, of about the published length;
+    simulated recordings may be shorter.
 
     Raises
     ------
     DatasetError
-        When the file is damaged, lacks a trial, has another shape or rate, or is not in microvolt.
+        When the file is damaged, lacks a trial, or has another shape or rate.
     """
     path = recording.path
     names = _by_trial(layout, recording, SIGNAL_NAME, "<initials>_eeg1, <initials>_eeg2, ...", complete)
@@ -195,7 +185,7 @@ def load_signals(layout: Layout, recording: Recording, complete: bool = True) ->
 
 def load_features(layout: Layout, recording: Recording, kind: str,
                   complete: bool = True) -> tuple[list[np.ndarray], list[str]]:
-    """Features of a recording's trials, each (n_windows, n_rows, 5) float32, and decisions.
+    """Return the features of a recording's trials, each (n_windows, n_rows, 5) float32, and decisions.
 
     Raises
     ------
