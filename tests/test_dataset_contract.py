@@ -156,6 +156,9 @@ def test_check_says_what_read_does_and_nothing_is_written(written, name, form):
     assert all(line in told for line in said), report.text()
     assert not any(line.startswith("fault: ") for line in report.missing)
     assert any("2 people, 0 of them faulty" in line for line in report.found)
+    assert (name, form) in STORED or any("alpha is strongest" in line for line in report.found)
+    if (name, form) in READ:
+        assert any(line.startswith(f"forms that are here: {form}") for line in report.found)
     assert snapshot(root) == before
 
 
@@ -190,7 +193,7 @@ def test_only_the_files_of_the_people_asked_for_are_opened(written, tmp_path, na
         read(name, form, copy)
 
 
-@pytest.mark.parametrize("name, form", FIRST)
+@pytest.mark.parametrize("name, form", FORMS)
 def test_electrodes_are_written_by_name(written, tmp_path, name, form):
     cohort, root, paths = written(name, form)
     order = np.random.default_rng(0).permutation(len(cohort.info["ch_names"]))
@@ -298,3 +301,16 @@ def test_the_same_cohort_is_written_again_and_another_is_not(written, tmp_path, 
     if name not in ONE_FILE:
         with pytest.raises(DatasetError, match="other recordings"):
             write(name, cohort.select(cohort.table["subject"] == cohort.table["subject"][0]), tmp_path, form)
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(name for name, _ in READ))
+def test_forms_lie_side_by_side_and_others_in_any_form_are_kept_out(written, tmp_path, name):
+    cohort = written(name, "raw")[0]
+    for form in ("raw", "features"):
+        write(name, cohort, tmp_path, form)
+        assert read(name, form, tmp_path).fingerprint() == read(name, form, written(name, form)[1]).fingerprint()
+    assert datasets.MODULES[name].check(tmp_path).ok and not list(tmp_path.rglob("*.partial"))
+    one = cohort.select(cohort.table["subject"] == cohort.table["subject"][0])
+    for form in ("raw", "features"):
+        with pytest.raises(DatasetError, match="holds other recordings"):
+            write(name, one, tmp_path, form)

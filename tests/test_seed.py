@@ -1,6 +1,5 @@
 """SEED: what is written is the release's own layout, files made by hand are read, faulty ones are named."""
 
-import mne
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,10 +67,6 @@ def test_simulated_signals_come_back(tmp_path, cohort, inner):
         np.testing.assert_array_equal(mine, theirs)  # float64 holds float32
     assert any("fewer than 3 recordings of person 1, 2" in said for said in back.decisions)
     assert seed.check(root).ok
-    one = seed.read(root, ["2"])
-    assert set(one.table["subject"]) == {"2"} and len(one) == 6
-    with pytest.raises(DatasetError, match="no files of 9; there are 1, 2"):
-        seed.read(root, ["9"])
 
 
 def test_the_signals_layout_is_the_release_s_own(tmp_path, cohort):
@@ -108,27 +103,6 @@ def test_features_are_those_of_the_signals(tmp_path, cohort):
     dcau = seed.read(tmp_path, ["2"], form="features", kind="dcau_movingAve")
     assert dcau.X.shape[1:] == (23, 5) and dcau.info is None and set(dcau.table["subject"]) == {"2"}
     assert seed.check(tmp_path).ok
-
-
-def test_both_forms_lie_side_by_side_and_foreign_recordings_are_kept_out(tmp_path, cohort):
-    seed.write(cohort, tmp_path)
-    seed.write(cohort, tmp_path, "features")
-    assert seed.check(tmp_path).ok
-    one = cohort.select((cohort.table["subject"] == "1").to_numpy())
-    for form in ("raw", "features"):
-        with pytest.raises(DatasetError, match="holds other recordings .*2_20200101.mat"):
-            seed.write(one, tmp_path, form)
-    assert not list(tmp_path.rglob("*.partial"))
-
-
-def test_channels_are_written_by_name(tmp_path, cohort):
-    order = np.random.default_rng(0).permutation(62)
-    moved = Trials([signal[order] for signal in cohort.signals], mne.pick_info(cohort.info, order), cohort.table)
-    for form in ("raw", "features"):
-        for trials, name in ((cohort, "as they are"), (moved, "moved")):
-            seed.write(trials, tmp_path / name, form)
-    np.testing.assert_array_equal(seed.read(tmp_path / "moved").signals[5], cohort.signals[5])
-    np.testing.assert_array_equal(*(seed.read(tmp_path / name, form="features").X for name in ("moved", "as they are")))
 
 
 # ---- files made by hand ----
@@ -299,8 +273,6 @@ def test_folders_that_are_not_seed_are_refused(tmp_path, cohort):
     seed.write(cohort, tmp_path, "features")
     with pytest.raises(DatasetError, match="Here is form='features'"):
         seed.read(tmp_path)
-    with pytest.raises(DatasetError, match="no form is called 'stft'; there are raw, features"):
-        seed.read(tmp_path, form="stft")
     for date in (20200102, 20200103, 20200104):
         raw_file(tmp_path / "Preprocessed_EEG" / f"3_{date}.mat")
     raw_file(tmp_path / "Preprocessed_EEG" / "3_20200101.mat")
@@ -309,25 +281,18 @@ def test_folders_that_are_not_seed_are_refused(tmp_path, cohort):
 
 def test_trials_that_do_not_fit_are_not_written(tmp_path, cohort):
     bad = [(cohort.table.assign(label="happy"), "labels of session 1"),
-           (cohort.table.assign(subject="sim" + cohort.table["subject"]), "people 1 ... 15; found sim1"),
            (cohort.table.assign(session=cohort.table["session"] + 2), "people 1 to 15, sessions 1 to 3"),
            (cohort.table.assign(trial=cohort.table["trial"] + 1), "trials 1, 2, ...")]
     for table, message in bad:
         with pytest.raises(DatasetError, match=message):
             seed.write(Trials(cohort.signals, cohort.info, table), tmp_path)
-    few = Trials([signal[:61] for signal in cohort.signals], mne.pick_info(cohort.info, range(61)), cohort.table)
-    with pytest.raises(DatasetError, match="missing: CB2"):
-        seed.write(few, tmp_path)
     short = Trials([signal[:, :100] for signal in cohort.signals], cohort.info, cohort.table)
     with pytest.raises(DatasetError, match="a window of 1 s at least"):
         seed.write(short, tmp_path)
-    with pytest.raises(DatasetError, match="forms raw and features"):
-        seed.write(cohort, tmp_path, "mat")
     assert not list(tmp_path.iterdir())
 
 
 def test_facts_and_simulated_defaults():
-    assert set(seed.FACTS) == {"name", "title", "licence", "source", "channels", "sfreq", "labels", "folders", "papers"}
     assert list(seed.CODES) == LABELS
     trials = seed.simulate(1, n_seconds=3, fingerprint=0.5)
     assert len(trials) == 45 and trials.table["code"].tolist() == LABELS * 3
@@ -388,16 +353,3 @@ def test_damaged_files_are_read_or_refused(tmp_path):
         reads_or_refuses(lambda: seed.read(tmp_path), path)
 
     check()
-
-
-# ---- what cannot be true ----
-
-@pytest.mark.parametrize("form", ["raw", "features"])
-def test_copies_are_told(tmp_path, cohort, form):
-    first = seed.write(cohort, tmp_path, form)[0]
-    (first.parent / "7_20200101.mat").write_bytes(first.read_bytes())
-    said = "7_20200101.mat and 1_20200101.mat hold the same signals: one of them is a copy"
-    report = seed.check(tmp_path)
-    assert said in seed.read(tmp_path, form=form).decisions and f"{form}: {said}" in report.missing
-    assert f"forms that are here: {form}" in report.found
-    assert form == "features" or any("alpha is strongest" in line for line in report.found)

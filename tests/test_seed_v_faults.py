@@ -80,8 +80,6 @@ def test_folders_that_are_not_seed_v_are_refused(tmp_path):
         with pytest.raises(DatasetError, match="files <person>_<session>_<yyyymmdd>.cnt in EEG_raw, found none"):
             seed_v.read(root)
         assert not seed_v.check(root).ok
-    with pytest.raises(DatasetError, match="no form is called 'stft'; there are raw, features"):
-        seed_v.read(tmp_path, form="stft")
     recording(tmp_path)
     recording(tmp_path, "3_1_20180415.cnt")
     assert "expected one file of person 3, session 1" in fault_of(tmp_path, "raw", "3_1_20180415.cnt")

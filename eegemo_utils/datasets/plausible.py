@@ -22,7 +22,7 @@ def few(names: Collection, most: int = 5) -> str:
 
 def others_ignored(names: Sequence[str]) -> list[str]:
     """A sentence about files that are not the dataset's, by name; none where there are none."""
-    return [f"{len(names)} other file(s) ignored: {few(names)}"] * bool(names)
+    return [f"{len(names)} other file(s) ignored: {few(names)}"] if names else []
 
 
 def remarks(signals: Sequence[np.ndarray], names: Sequence[str], where: str) -> list[str]:

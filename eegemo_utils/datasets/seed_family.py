@@ -1,12 +1,10 @@
 """What SEED and SEED-IV have in common: the classes of both differ in facts only; see `seed` and `seed_iv`."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from eegemo_utils.datasets import seed_files as files
-from eegemo_utils.datasets.base import Dataset, Option, Part, Size, Source, feeling
+from eegemo_utils.datasets.base import Dataset, Option, Part, Size, feeling
 from eegemo_utils.datasets.plausible import others_ignored
 from eegemo_utils.datasets.seed_features import all_kinds
 from eegemo_utils.datasets.seed_files import BANDS, N_SESSIONS, N_SUBJECTS, SFREQ, Layout
@@ -14,13 +12,6 @@ from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
 
 FIRST_DAY = 20200101  # of simulated recordings
-
-
-@dataclass(frozen=True)
-class Recording(Source):
-    """A person on a day, and the kind of features to read."""
-
-    kind: str = ""
 
 
 class SeedFamily(Dataset):
@@ -60,10 +51,9 @@ class SeedFamily(Dataset):
         return {form: {"form": form} for form in self.layout.forms(root)}
 
     def find(self, root, form="raw", kind="de_LDS"):
-        recordings, others = files.find(self.layout, root, form)
-        said = others_ignored(others) + ([] if self.layout.by_folder else files.load_labels(self.layout, root, form))
-        return [Recording(one.subject, one.path, f"{one.session}/{one.path.name}" if self.layout.by_folder
-                          else one.path.name, session=one.session, form=form, kind=kind) for one in recordings], said
+        recordings, others = files.find(self.layout, root, form, kind)
+        said = [] if self.layout.by_folder else files.load_labels(self.layout, root, form)
+        return recordings, others_ignored(others) + said
 
     def load(self, source, strict):
         if source.form == "raw":

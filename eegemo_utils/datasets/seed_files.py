@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from eegemo_utils.access import in_words
+from eegemo_utils.datasets.base import Source
 from eegemo_utils.datasets.common import DESCRIPTION, stored_features
 from eegemo_utils.datasets.formats.mat import load_mat, names_in, save_mat
 from eegemo_utils.montage import SEED_62
@@ -76,16 +77,14 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A person on a day."""
+class Recording(Source):
+    """A person on a day, and the kind of features to read."""
 
-    subject: str
-    session: int
-    path: Path
+    kind: str = ""
 
 
 @in_words
-def find(layout: Layout, root: Path, form: str) -> tuple[list[Recording], list[str]]:
+def find(layout: Layout, root: Path, form: str, kind: str = "") -> tuple[list[Recording], list[str]]:
     """Return recordings of one form by person and session, and the names of other files.
 
     Raises
@@ -94,38 +93,40 @@ def find(layout: Layout, root: Path, form: str) -> tuple[list[Recording], list[s
         When there is no such folder or recording, or a person has two recordings for a session.
     """
     folder = layout.folder(root, form)
-    elsewhere = [name for name in layout.folders if name != form and root.name == layout.folders[name]]
-    sessions = {n: folder / str(n) for n in range(1, N_SESSIONS + 1)} if layout.by_folder else {0: folder}
-    listed = {n: sorted(path.iterdir()) if path.is_dir() else [] for n, path in sessions.items()}
-    named = {n: [path for path in paths if _subject(path)] for n, paths in listed.items()}
-    if not any(named.values()) or (folder == root and elsewhere):
+    other = next(name for name in layout.folders if name != form)
+    recordings, strangers = [], []
+    if root.name != layout.folders[other]:
+        for session in range(1, N_SESSIONS + 1) if layout.by_folder else (0,):
+            place = folder / str(session) if session else folder
+            people, names = _files(place)
+            strangers += names
+            for subject, paths in people.items():
+                most = 1 if session else N_SESSIONS
+                if len(paths) > most:
+                    raise DatasetError(f"{folder}: expected at most {most} file(s) of person {subject} here, found "
+                                       f"{', '.join(path.name for path in paths)}. Take away what is a copy.")
+                for rank, path in enumerate(paths, start=1):  # by date
+                    name = f"{session}/{path.name}" if session else path.name
+                    recordings.append(Recording(subject, path, name, session=session or rank, form=form, kind=kind))
+    if not recordings:
         below = " in the folders 1, 2, 3 of " if layout.by_folder else " in "
-        other = elsewhere or [name for name in layout.folders if (root / layout.folders[name]).is_dir()]
-        hint = f" Here is form={other[0]!r}." if other and other[0] != form else ""
+        here = root.name == layout.folders[other] or (root / layout.folders[other]).is_dir()
+        hint = f" Here is form={other!r}." if here else ""
         raise DatasetError(f"{root}: expected files <person>_<yyyymmdd>.mat{below}{layout.folders[form]}, found none."
                            f"{hint} Give the folder of {layout.title}.")
-    recordings = [recording for n, paths in named.items() for recording in _recordings(layout, folder, n, paths)]
-    others = [path.name for n, paths in listed.items() for path in paths
-              if path not in named[n] and not path.name.startswith(".")
-              and path.name not in (DESCRIPTION, "label.mat", "readme.txt")]
-    return sorted(recordings, key=lambda one: (int(one.subject), one.session)), others
+    return sorted(recordings, key=lambda one: (int(one.subject), one.session)), strangers
 
 
-def _subject(path: Path) -> str | None:
-    match = FILE_NAME.fullmatch(path.name)
-    return match[1] if match and path.is_file() and int(match[1]) <= N_SUBJECTS else None
-
-
-def _recordings(layout: Layout, folder: Path, session: int, paths: list[Path]) -> list[Recording]:
-    """Files with their sessions; session 0 stands for the rank of the date, which is the name's second half."""
-    most, recordings = 1 if session else N_SESSIONS, []
-    for subject in dict.fromkeys(map(_subject, paths)):
-        own = sorted((path for path in paths if _subject(path) == subject), key=lambda path: path.stem.split("_")[1])
-        if len(own) > most:
-            raise DatasetError(f"{folder}: expected at most {most} file(s) of person {subject} here, found "
-                               f"{', '.join(path.name for path in own)}. Take away what is a copy.")
-        recordings += [Recording(subject, session or rank, path) for rank, path in enumerate(own, start=1)]
-    return recordings
+def _files(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """Return each person's files in a folder, by date, and the names of other files."""
+    people, others = {}, []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        match = FILE_NAME.fullmatch(path.name)
+        if match and int(match[1]) <= N_SUBJECTS and path.is_file():
+            people.setdefault(match[1], []).append(path)
+        elif not path.name.startswith(".") and path.name not in (DESCRIPTION, "label.mat", "readme.txt"):
+            others.append(path.name)
+    return people, others
 
 
 def _by_trial(layout: Layout, recording: Recording, pattern: re.Pattern, what: str, complete: bool) -> dict[int, str]:
@@ -149,25 +150,15 @@ def _by_trial(layout: Layout, recording: Recording, pattern: re.Pattern, what: s
 
 
 def load_signals(layout: Layout, recording: Recording, complete: bool = True) -> tuple[list[np.ndarray], list[str]]:
-    """Signals of a recording's trials, one trial in memory as float64 at a time, and decisions.
+    """Return the signals of a recording's trials, each (62, n_times) float32 microvolt, and decisions.
 
-    Parameters
-    ----------
-    layout : Layout
-    recording : Recording
-    complete : bool
-        Expect all trials, of about the published length; simulated recordings may be shorter.
-
-    Returns
-    -------
-    signals : list of ndarray, each (62, n_times), float32
-        Microvolt.
-    decisions : list of str
+    One trial at a time is in memory as float64. `complete`: expect all trials, of about the published length;
+    simulated recordings may be shorter.
 
     Raises
     ------
     DatasetError
-        When the file is damaged, lacks a trial, has another shape or rate, or is not in microvolt.
+        When the file is damaged, lacks a trial, or has another shape or rate.
     """
     path = recording.path
     names = _by_trial(layout, recording, SIGNAL_NAME, "<initials>_eeg1, <initials>_eeg2, ...", complete)
@@ -188,13 +179,13 @@ def load_signals(layout: Layout, recording: Recording, complete: bool = True) ->
         raise DatasetError(f"{path}: expected {expected.sum():.0f} s of signal at {SFREQ:.0f} Hz, found samples for "
                            f"{seconds.sum():.0f} s. Another sampling rate, or a file that was cut.")
     off = np.flatnonzero(np.abs(seconds - expected) > 2 * layout.window_seconds) + 1
-    return signals, [f"{path.name}: trial(s) {', '.join(map(str, off))} of another length than the features say: "
-                     f"kept"] * bool(len(off))
+    said = f"{path.name}: trial(s) {', '.join(map(str, off))} of another length than the features say: kept"
+    return signals, [said] if len(off) else []
 
 
 def load_features(layout: Layout, recording: Recording, kind: str,
                   complete: bool = True) -> tuple[list[np.ndarray], list[str]]:
-    """Features of a recording's trials, each (n_windows, n_rows, 5) float32, and decisions.
+    """Return the features of a recording's trials, each (n_windows, n_rows, 5) float32, and decisions.
 
     Raises
     ------
@@ -208,9 +199,9 @@ def load_features(layout: Layout, recording: Recording, kind: str,
     features = [stored_features(trials[name], layout.rows[kind], len(BANDS), f"{path}, {name}")
                 for name in names.values()]
     published = layout.n_windows[recording.session - 1]
-    off = [number for number, values in zip(names, features) if len(values) != published[number - 1]] * complete
-    return features, [f"{path.name}: trial(s) {', '.join(map(str, off))} have another number of windows than is "
-                      f"published: kept"] * bool(off)
+    off = [str(number) for number, values in zip(names, features) if len(values) != published[number - 1]]
+    said = f"{path.name}: trial(s) {', '.join(off)} have another number of windows than is published: kept"
+    return features, [said] if off and complete else []
 
 
 def check_kinds(layout: Layout, recording: Recording, complete: bool = True) -> None:

@@ -48,13 +48,12 @@ def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
         When there is no such folder or file, or a person has two files for a session.
     """
     folder = root / FOLDERS[form] if (root / FOLDERS[form]).is_dir() else root
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
     found: dict[str, dict[int, Path]] = {}
     others = []
-    for path in paths:
+    for path in _visible(folder):
         match = NAMES[form].fullmatch(path.name)
         if not match or int(match[1]) > N_SUBJECTS:
-            others += [path.name] * (not path.name.startswith(".") and path.name not in (DESCRIPTION, CLIPS))
+            others.append(path.name)
             continue
         session = int(match[2]) if form == "raw" else 0
         own = found.setdefault(match[1], {})
@@ -62,14 +61,20 @@ def find(root: Path, form: str) -> tuple[dict[str, dict[int, Path]], list[str]]:
             raise DatasetError(f"{folder}: expected one file of person {match[1]}, session {session}, found "
                                f"{own[session].name} and {path.name}. Take away what is a copy.")
         own[session] = path
-    others += [path.name for path in sorted(root.iterdir()) if folder != root and path.is_file()
-               and path.name[0] != "." and path.name not in (DESCRIPTION, CLIPS)] if found else []
     if not found:
         expected = "<person>_<session>_<yyyymmdd>.cnt" if form == "raw" else "<person>_123.npz"
         held = [other for other, name in FOLDERS.items() if other != form and (root / name).is_dir()]
         hint = f"Here is form={held[0]!r}." if held else "Give the folder of SEED-V."
         raise DatasetError(f"{root}: expected files {expected} in {FOLDERS[form]}, found none. {hint}")
+    if folder != root:
+        others += [path.name for path in _visible(root)]
     return {subject: found[subject] for subject in sorted(found, key=int)}, others
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Return the files of a folder, without hidden ones and those that `write` puts beside the recordings."""
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and path.is_file()
+            and path.name not in (DESCRIPTION, CLIPS)] if folder.is_dir() else []
 
 
 # ---- signals ----
@@ -124,7 +129,7 @@ def load_signals(path: Path, clips: list[tuple[float, float]]) -> tuple[list[np.
     signals, bads = cnt.read_spans(path, [names.index(name) for name in SEED_62], spans)
     for trial, signal in enumerate(signals, start=1):
         eeg_signal(signal, SEED_62, f"{path}, trial {trial}")
-    return signals, [f"{path.name}: marked bad in its header, kept: {', '.join(bads)}"] * bool(bads)
+    return signals, [f"{path.name}: marked bad in its header, kept: {', '.join(bads)}"] if bads else []
 
 
 def save_signals(path: Path, signals: list[np.ndarray], clips: list[tuple[float, float]]) -> Path:
@@ -184,8 +189,8 @@ def load_features(path: Path, complete: bool = True) -> tuple[dict[tuple[int, in
         features[session, trial] = _features(f"{path}, trial {key}", values, labels[key], CODES[session - 1][trial - 1])
         if complete and len(values) != N_WINDOWS[session - 1][trial - 1]:
             off.append(str(key))
-    return features, [f"{path.name}: trial(s) {', '.join(off)} have another number of windows than is published: "
-                      f"kept"] * bool(off)
+    said = f"{path.name}: trial(s) {', '.join(off)} have another number of windows than is published: kept"
+    return features, [said] if off else []
 
 
 def _features(where: str, values, labels, code: int) -> np.ndarray:
