@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch-cpu", "torch-geometric": "pytorch_geometric", "playwright": "playwright-python"}
+CONDA_NAMES = {"torch": "pytorch-cpu", "torch-geometric": "pytorch_geometric", "playwright": "playwright-python",
+               "jupyter-client": "jupyter_client"}
 SOURCES = sorted((ROOT / "eegemo_utils").rglob("*.py")) + sorted((ROOT / "tests").rglob("*.py"))
 MODULES = [path for path in SOURCES if "eegemo_utils" in path.relative_to(ROOT).parts]
 
@@ -48,6 +50,26 @@ def test_each_line_of_environment_yml_says_who_needs_it():
     lines = (ROOT / "environment.yml").read_text().splitlines()
     packages = [line for line in lines if re.match(r"  - [\w-]+", line) and "python>=" not in line]
     assert [line for line in packages[1:] if not re.search(r"  # [\w`]", line) and line != "  - pip:"] == []
+
+
+def imported(folder: str) -> set[str]:
+    """Packages that the files of a folder import, without the standard library's and this project's."""
+    nodes = [node for path in (ROOT / folder).rglob("*.py") for node in ast.walk(ast.parse(path.read_bytes()))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    own = {"eegemo_utils", "tests", *(path.stem for path in (ROOT / "tests").iterdir())}
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - own
+
+
+@pytest.mark.parametrize(("folder", "extras"), [("eegemo_utils", []), ("tests", ["test"])])
+def test_what_is_imported_is_declared(folder, extras):
+    project = pyproject()
+    texts = project["dependencies"] + [text for extra in extras for text in project["optional-dependencies"][extra]]
+    declared = {Requirement(text).name.lower().replace("_", "-") for text in texts}
+    known = packages_distributions()
+    missing = {name for name in imported(folder)
+               if not declared & {found.lower().replace("_", "-") for found in known.get(name, [name])}}
+    assert missing == set()
 
 
 SYSTEMS = {"linux": ("Linux", "posix"), "darwin": ("Darwin", "posix"), "win32": ("Windows", "nt")}
