@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from test_nb_multitask_cnn import small_cohort, small_plan
 from sklearn import linear_model
+from test_nb_multitask_cnn import small_cohort, small_plan
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from eegemo_utils.notebooks import load_definitions, notebook_path, read_parameters
