@@ -12,14 +12,14 @@ from .exit_codes import ALL_WELL, FAILED
 def corpus_build(arguments: argparse.Namespace) -> int:
     """Make a corpus, or go on with it, and print what it holds; 1 when it cannot be made or no file could be used."""
     from . import corpus
-    from .corpus.building import usable_cores
+    from .processes import cores
     from .trials import DatasetError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what it warns of is printed below
             corpus.build(arguments.folder, arguments.out, notch=frequencies(arguments.notch), tell=say,
-                         n_jobs=arguments.jobs or usable_cores())
+                         n_jobs=arguments.jobs or cores())
         built, skipped = corpus.open(arguments.out), corpus.skipped(arguments.out)
     except DatasetError as error:
         print(f"eegemo: {error}", file=sys.stderr)

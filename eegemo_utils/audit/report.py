@@ -54,7 +54,7 @@ def report(paths: Sequence[str | Path], out: str | Path) -> str:
     page = environment().get_template("predictions.html.j2").render(**facts, pictures=[picture(one) for one in read])
     for name, text in (("index.html", page), ("audit.json", json.dumps(facts, indent=1, allow_nan=False))):
         save_text(out / name, text)
-    return as_text(facts)
+    return as_lines(facts)
 
 
 def examine(predictions: Predictions) -> dict[str, object]:
@@ -167,7 +167,7 @@ def records(table: pd.DataFrame) -> list[dict[str, object]]:
     return json.loads(table.to_json(orient="records"))
 
 
-def as_text(facts: dict[str, object]) -> str:
+def as_lines(facts: dict[str, object]) -> str:
     """Return the report as lines to print."""
     lines = []
     for file in facts["files"]:
@@ -186,6 +186,8 @@ def picture(predictions: Predictions) -> str:
     """Return a PNG of the scores of each person, as text for an HTML page."""
     from matplotlib.figure import Figure
 
+    from eegemo_utils.plots import OKABE_ITO
+
     table = predictions.table
     drawn = Figure((6.4, 2.6), layout="constrained")
     ax = drawn.subplots()
@@ -195,7 +197,7 @@ def picture(predictions: Predictions) -> str:
         ax.plot([means.mean()], [number], "|", ms=18, color="black")
     names = [name or "as given" for name, _ in runs(table)]
     ax.set_yticks(range(len(names)), names, fontsize=7)
-    ax.axvline(1 / len(predictions.classes), color="#D55E00", ls=":")
+    ax.axvline(1 / len(predictions.classes), color=OKABE_ITO[1], ls=":")
     unit = "person" if "subject" in table else "trial"
     ax.set(xlim=(0, 1.02), ylim=(len(names) - 0.5, -0.5))
     ax.set_xlabel(f"accuracy of each {unit}; black: mean; dotted: chance")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..notebooks.metrics import SCORE
-from ..runs.states import is_number
+from ..values import is_number
 
 COSTS = ("attempts", "seconds", "peak_memory_mb", "cell")
 

@@ -160,7 +160,7 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def is_number(values: pd.Series) -> bool:
+def holds_numbers(values: pd.Series) -> bool:
     """Say whether a column holds numbers; truth values are none."""
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
@@ -201,7 +201,7 @@ def audit(table: pd.DataFrame) -> pd.DataFrame:
 
 def metric_rows(group: Group) -> Iterator[dict[str, object]]:
     """Yield a row a metric of a group, over the runs that recorded it."""
-    numbers = [name for name in group.table if name.startswith("metrics.") and is_number(group.table[name])]
+    numbers = [name for name in group.table if name.startswith("metrics.") and holds_numbers(group.table[name])]
     values = group.table[numbers].astype(float).dropna(axis=1, how="all")
     alike: dict[bytes, list[str]] = {}  # recorded by the same runs: averaged together, which takes a tenth of the time
     for name in values:

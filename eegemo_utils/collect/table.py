@@ -12,7 +12,8 @@ import pandas as pd
 
 from ..files import one_move
 from ..notebooks.parameters import ParameterError
-from ..runs.states import Damaged, is_number, one_line, read_json
+from ..runs.states import Damaged, read_json, short_reason
+from ..values import is_number
 from .comparisons import compare
 from .folders import SWEEP, find, kind_of_data, read_run, relative
 from .numbers import numbers_only
@@ -114,7 +115,7 @@ def given(entry: dict) -> dict[str, object]:
 
 def from_entry(name: str, entry: dict) -> dict[str, object]:
     """Return the row of a run that a sweep names and that has no folder."""
-    reason = one_line(entry["error"]) if entry.get("error") else None
+    reason = short_reason(entry["error"]) if entry.get("error") else None
     row = {"run": name, "notebook": entry.get("notebook"), "status": FROM_SWEEP.get(entry.get("status"), "left"),
            "parameters": given(entry), "reason": reason}
     if row["status"] == "damaged":
@@ -150,12 +151,8 @@ def column(values: list) -> pd.Series:
         return pd.Series(values, dtype="Int64")
     if kinds and kinds <= {int, float} and all(is_number(value) for value in values if value is not None):
         return pd.Series([math.nan if value is None else float(value) for value in values], dtype="float64")
-    return pd.Series([as_text(value) for value in values], dtype="string")
-
-
-def as_text(value: object) -> str | None:
-    """Return a value of a mixed column as text."""
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    return pd.Series([value if value is None or isinstance(value, str) else json.dumps(value) for value in values],
+                     dtype="string")
 
 
 def write_tables(table: pd.DataFrame, folder: str | Path) -> list[Path]:

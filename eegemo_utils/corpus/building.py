@@ -1,6 +1,5 @@
 """``eegemo corpus build``: a folder of EEG files becomes a corpus, each file once, in any number of sittings."""
 
-import os
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,8 +129,3 @@ def _make_all(jobs: list[Job], n_jobs: int, progress: bool) -> tuple[dict[str, d
                 facts[job.name] = result
             bar.update()
     return facts, skipped
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

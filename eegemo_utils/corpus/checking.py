@@ -17,7 +17,8 @@ class CorpusReport(Report):
         """The report as lines to print; a part that has nothing in it is left out."""
         lines = [f"{self.name}: {self.path}: {'can be read' if self.ok else 'must not be used as it is'}"]
         for title, part in (("found", self.found), ("wrong", self.missing), ("to know", self.decisions)):
-            lines += [f"  {title}:"] * bool(part) + [f"    {line}" for line in part]
+            if part:
+                lines += [f"  {title}:", *(f"    {line}" for line in part)]
         return "\n".join(lines)
 
 

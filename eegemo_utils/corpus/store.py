@@ -16,6 +16,7 @@ import numpy as np
 from eegemo_utils.corpus.preprocessing import SFREQ
 from eegemo_utils.files import digest, save_bytes
 from eegemo_utils.trials import DatasetError
+from eegemo_utils.values import one_line
 
 DATASET = "eeg"
 STEPS = 32767
@@ -141,6 +142,6 @@ REMEDY = "Delete it and run `eegemo corpus build` again: only this recording is 
 
 def damaged(path: Path, error: Exception) -> DatasetError:
     """The error for a stored recording that cannot be read."""
-    why = " ".join(str(error).split())[:150]
+    why = one_line(error, 150)
     return DatasetError(f"{path}: expected a recording of a corpus (HDF5), found a truncated or damaged file: {why}. "
                         f"{REMEDY}")

@@ -16,6 +16,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from ..notebooks.cells import sections
+from ..values import one_line
 from .formulas import formula
 
 TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "details", "div",
@@ -138,7 +139,7 @@ def body(path: Path) -> tuple[str, list[tuple[int, str, str]]]:
     except OSError:
         raise
     except Exception as error:  # nbformat and nbconvert raise what they meet: any of it means one damaged file
-        raise ValueError(f"{path.name} is not a whole notebook: {' '.join(str(error).split()):.200}") from error
+        raise ValueError(f"{path.name} is not a whole notebook: {one_line(error, 200)}") from error
     html = FOUND.sub(lambda found: formula(bytes.fromhex(found[2]).decode(), found[1] == "d"), html)
     headings = [(int(level), unescape(name), unescape(re.sub(r"<[^>]+>", "", text)).strip())
                 for level, name, text in HEADING.findall(html)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import multiprocessing
-import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ from ..collect import AUDIT, KINDS_OF_DATA, audit, collect, make_folder, write_t
 from ..collect.folders import relative
 from ..files import digest, save_text
 from ..notebooks.parameters import ParameterError
+from ..processes import cores
 from . import start
 from .figure import NARROW, WIDE, audit_figure, rows_of
 from .pages import body, code_style
@@ -172,7 +172,7 @@ def written(jobs: list[tuple]) -> Iterator[tuple[tuple, str | None]]:
         for job in jobs:
             yield job, attempt(job)
         return
-    n_workers = max(1, min(len(jobs) // 4, os.cpu_count() or 1))
+    n_workers = max(1, min(len(jobs) // 4, cores()))
     with ProcessPoolExecutor(n_workers, multiprocessing.get_context("spawn")) as pool:
         yield from zip(jobs, pool.map(attempt, jobs), strict=True)
 

@@ -6,13 +6,14 @@ itself) or ``second-hand`` (as others report it). A number that is only remember
 
 from __future__ import annotations
 
-import numbers
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import yaml
+
+from eegemo_utils.values import is_number
 
 FOLDER = Path(__file__).parent
 CERTAINTIES = ("confirmed", "second-hand")
@@ -83,7 +84,7 @@ def read(path: Path) -> Reported:
     others = [_entry(entry, OTHER_KEYS, content["sources"], path.name, f"others[{k}]")
               for k, entry in enumerate(content.get("others", []))]
     for k, entry in enumerate(others):
-        if not _is_number(entry["value"]):
+        if not is_number(entry["value"]):
             raise ValueError(f"{path.name}, others[{k}]: value must be a number, found {entry['value']!r}")
     columns = ["who", "model", "data", "value", "evaluation", "source", "certainty", "note"]
     return Reported(content["paper"], content["citation"].strip(), quantities,
@@ -120,7 +121,7 @@ def beside(paper: str, run: dict, data: str, comparable: bool) -> pd.DataFrame:
             rows.append([name, "not reported", "", "", value, ""])
             continue
         quantity = known[name]
-        if not _is_number(quantity.value):
+        if not is_number(quantity.value):
             raise ValueError(f"{paper} reports {name!r} as a list or table; compare its entries one by one")
         difference = value - quantity.value if comparable else f"not comparable: {data}"
         rows.append([quantity.what, quantity.value, quantity.source, quantity.certainty, value, difference])
@@ -149,7 +150,3 @@ def _check_keys(entry, required, optional, file, name):
     if unknown:
         raise ValueError(f"{file}, {name}: unknown {', '.join(sorted(map(str, unknown)))}; "
                          f"allowed: {', '.join(sorted(required | optional))}")
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from ..values import is_number, one_line
 from .folders import MARKER
 
 STATUSES = ("done", "failed", "damaged", "left")
@@ -114,7 +115,7 @@ def unfinished(found: State, folder: Path, names: set[str], error: dict[str, obj
     """Say of a run that is not finished how far it came."""
     failed = next((name for name in sorted(names) if name.endswith(".failed.ipynb")), None)
     if error:
-        found.status, found.reason = "failed", one_line(error.get("error", "no reason given"))
+        found.status, found.reason = "failed", short_reason(error.get("error", "no reason given"))
         found.facts = {name: error.get(name) for name in ("kind", "cell", "attempts")}
     elif failed:
         found.status = "failed"
@@ -123,14 +124,6 @@ def unfinished(found: State, folder: Path, names: set[str], error: dict[str, obj
         found.reason = "at work, or broken off"
     else:
         found.reason = "begun, and left nothing to read" if names & MARKS else "not run yet"
-
-
-def is_number(value: object) -> bool:
-    """Say whether a value is a finite real number, one that a float can hold; truth values are none."""
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def no_constant(name: str) -> None:
@@ -159,8 +152,7 @@ def read_json(path: Path) -> dict[str, object]:
         if b"\\u" in content:  # halves of a letter, which JSON can spell and no file can hold
             json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise Damaged(f"{path.name} is damaged, not whole JSON: {reason}; run it again") from error
+        raise Damaged(f"{path.name} is damaged, not whole JSON: {one_line(error)}; run it again") from error
     if not isinstance(found, dict):
         raise Damaged(f"{path.name}: expected an object, found {type(found).__name__}; run it again")
     return found
@@ -203,14 +195,14 @@ def reason_in(notebook: Path) -> tuple[str, int | None]:
             cell = each.get("execution_count") or cell
             for output in each.get("outputs", ()):
                 if output.get("output_type") == "error":
-                    return one_line(f"{output.get('ename')}: {output.get('evalue')}"), cell
+                    return short_reason(f"{output.get('ename')}: {output.get('evalue')}"), cell
     except Damaged as error:
         return str(error), None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return f"{notebook.name} cannot be read: {' '.join(str(error).split())}", None
+        return f"{notebook.name} cannot be read: {one_line(error)}", None
     return "stopped before its end: out of time, killed or interrupted", cell
 
 
-def one_line(text: object) -> str:
+def short_reason(text: object) -> str:
     """Return the reason of a failure in one line, without the machine's folders."""
-    return ADVICE.sub("", " ".join(COLOUR.sub("", str(text)).split()))
+    return ADVICE.sub("", one_line(COLOUR.sub("", str(text))))

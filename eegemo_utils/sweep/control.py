@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 from distributed import Future, KilledWorker
 
+from ..values import one_line
 from .engines import Engine
 from .files import Run
 from .progress import Progress
 from .state import Outcome, write_error, write_sweep
-from .work import one_line, stop_runs, work
+from .work import LONGEST, stop_runs, work
 
 PASSED_ON = ("EEGEMO_DATA", "EEGEMO_NOTEBOOKS")  # to workers on other machines, which do not inherit them
 EVERY = 1.0  # seconds between two writings of sweep.json
@@ -215,4 +216,4 @@ def lost(error: BaseException | None, starts: int) -> Outcome:
         )
     else:
         said = f"its worker could not run it: {type(error).__name__}: {error}"
-    return Outcome("failed", attempts=max(starts, 1), kind="killed", error=one_line(said))
+    return Outcome("failed", attempts=max(starts, 1), kind="killed", error=one_line(said, LONGEST))

@@ -17,6 +17,7 @@ import psutil
 from distributed import Client, Nanny, Scheduler, SpecCluster, Status
 
 from ..notebooks import ParameterError
+from ..processes import cores
 from .work import DEATHS
 
 MEMORY_FOR_A_RUN = 2 * 2**30  # bytes, for the number of workers where none is given; what notebooks stay under
@@ -73,11 +74,6 @@ class Cluster(SpecCluster):
             await super()._close()
         except AssertionError:
             self.status = Status.closed
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus() -> list[str]:

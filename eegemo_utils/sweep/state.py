@@ -99,8 +99,11 @@ def changes(run: Run, found: states.State, code: Code) -> list[str]:
     before, now = found.result["parameters"], json.loads(json.dumps(code.defaults | run.parameters))
     names = [name for name in {**now, **before} if name not in now or name not in before or now[name] != before[name]]
     changed = [f"{name} {shown(name, before)} -> {shown(name, now)}" for name in names]
-    changed += ["the notebook's code"] * ({**found.marker, "parameters": {}} != code.identity)
-    return changed + ["the package's code"] * (found.result.get("fingerprint") != code.fingerprint())
+    if {**found.marker, "parameters": {}} != code.identity:
+        changed.append("the notebook's code")
+    if found.result.get("fingerprint") != code.fingerprint():
+        changed.append("the package's code")
+    return changed
 
 
 def shown(name: str, values: Mapping[str, object]) -> str:
@@ -114,8 +117,12 @@ def what_cannot_run(runs: Sequence[Run]) -> list[str]:
     for run in runs:
         if run.problem:
             having.setdefault(run.problem, []).append(run.name)
-    return [f"cannot run: {first}{f' and {len(more)} more' * bool(more)}: {why}"
-            for why, (first, *more) in having.items()]
+    return [f"cannot run: {with_others(names[0], len(names))}: {why}" for why, names in having.items()]
+
+
+def with_others(first: str, count: int) -> str:
+    """Return the first of some names, and how many more there are."""
+    return f"{first} and {count - 1} more" if count > 1 else first
 
 
 def what_changed(runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> list[str]:
@@ -127,7 +134,7 @@ def what_changed(runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> list[s
         if outcome.status == "damaged" or outcome.why.startswith("changed"):
             reasons[outcome.why] += 1
             first.setdefault(outcome.why, run.name)
-    return [f"again: {first[why]}{f' and {count - 1} more' * (count > 1)}: {why}" for why, count in reasons.items()]
+    return [f"again: {with_others(first[why], count)}: {why}" for why, count in reasons.items()]
 
 
 def look_at_all(runs: Sequence[Run], out: Path) -> dict[str, Outcome]:

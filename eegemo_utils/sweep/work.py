@@ -15,10 +15,12 @@ from ..notebooks.provenance import package_fingerprint
 from ..runs import states
 from ..runs.folders import MARKER, FolderInUse, write_json
 from ..runs.states import ERROR
+from ..values import one_line
 from .files import Run
 from .state import Outcome, code_of, look, write_error
 
 PATIENCE = 60  # seconds for a run on a worker that is being ended to let go of its folder
+LONGEST = 600  # characters of a message
 DEATHS = 2  # after so many deaths of its process a run is tried once more; then it has failed
 KINDS = {"failed": "raised", "time limit": "timeout", "killed": "killed", "disk": "disk", "no kernel": "killed"}
 STOPPING = threading.Event()
@@ -28,11 +30,6 @@ def quiet(*_words: object, **_how: object) -> None:
     """Take the lines of progress of a run that nobody watches."""
 
 
-def one_line(text: object) -> str:
-    """Return a message as one line of bearable length."""
-    return " ".join(str(text).split())[:600]
-
-
 def attempt(task: dict[str, object]) -> Outcome:
     """Run a notebook once and return what became of it; a failure is an outcome, not an exception."""
     started = time.monotonic()
@@ -40,7 +37,7 @@ def attempt(task: dict[str, object]) -> Outcome:
 
     def failed(kind: str, error: Exception, cell: int | None = None) -> Outcome:
         seconds = round(time.monotonic() - started, 1)
-        return Outcome("failed", seconds=seconds, kind=kind, error=one_line(error), cell=cell)
+        return Outcome("failed", seconds=seconds, kind=kind, error=one_line(error, LONGEST), cell=cell)
 
     try:
         clear(folder, Path(task["source"]).stem)
