@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from sklearn import linear_model
 from test_nb_multitask_cnn import small_cohort, small_plan
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -103,12 +104,12 @@ def test_each_section_that_can_be_off_says_so(capsys, nb):
 def test_logistic_regressions_keep_to_one_thread(nb, monkeypatch):
     seen = []
 
-    class Watch(nb.LogisticRegression):
+    class Watch(linear_model.LogisticRegression):
         def fit(self, *data):
             seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
             return super().fit(*data)
 
-    monkeypatch.setattr(nb, "LogisticRegression", Watch)
+    monkeypatch.setattr(linear_model, "LogisticRegression", Watch)  # the notebook imports it when it is used
     X = np.random.default_rng(0).normal(size=(40, 3))
     fold = nb.splits.Split("x", "published", np.arange(20), np.array([], int), np.arange(20, 40))
     with threadpool_limits(2, user_api="blas"):
