@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from eegemo_utils.access import unreadable
 from eegemo_utils.datasets import (
     deap,
     dreamer,
@@ -29,6 +28,7 @@ from eegemo_utils.datasets import (
 )
 from eegemo_utils.datasets.eeg_folder_files import SUFFIXES
 from eegemo_utils.datasets.simulating import UNFINISHED, write_once
+from eegemo_utils.files import unreadable
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows
 
 MODULES = {module.FACTS["name"]: module for module in (

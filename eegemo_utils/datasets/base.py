@@ -17,10 +17,10 @@ import mne
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words, unreadable
 from eegemo_utils.datasets import texts
 from eegemo_utils.datasets.common import eeg_signal, pick_subjects, prepare_folder, read_description, window_rows
 from eegemo_utils.datasets.plausible import Survey, few
+from eegemo_utils.files import in_words, unreadable
 from eegemo_utils.montage import make_info
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials, Windows

@@ -32,11 +32,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets.base import Dataset, Option, Part, Size, Source, rating_decisions
 from eegemo_utils.datasets.common import DESCRIPTION, one_move
 from eegemo_utils.datasets.formats.mat import load_mat, save_mat
 from eegemo_utils.datasets.plausible import few, others_ignored
+from eegemo_utils.files import in_words
 from eegemo_utils.pickles import load_pickle
 from eegemo_utils.trials import DatasetError, shown
 

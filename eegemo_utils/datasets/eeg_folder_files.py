@@ -11,11 +11,11 @@ from pathlib import Path
 import mne
 import numpy as np
 
-from eegemo_utils.access import files_below, in_words, unreadable
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.formats.edf import check_labels, read_edf, read_header
 from eegemo_utils.datasets.formats.mat import walk
 from eegemo_utils.features.filters import resample
+from eegemo_utils.files import files_below, in_words, unreadable
 from eegemo_utils.montage import standard_montage, standard_name
 from eegemo_utils.trials import DatasetError
 

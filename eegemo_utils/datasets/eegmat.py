@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets.base import Dataset, Part, Size, Source
 from eegemo_utils.datasets.common import pick_subjects, save_text
 from eegemo_utils.datasets.formats.edf import ANNOTATIONS, read_edf, read_header, write_edf
 from eegemo_utils.datasets.plausible import others_ignored
+from eegemo_utils.files import in_words
 from eegemo_utils.trials import DatasetError, shown
 
 URL = "https://physionet.org/files/eegmat/1.0.0/"

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import unreadable
 from eegemo_utils.datasets import muse
 from eegemo_utils.datasets.bird_columns import column_names
 from eegemo_utils.datasets.bird_features import bird_features
 from eegemo_utils.datasets.chains import link_chains
 from eegemo_utils.datasets.common import prepare_folder, read_description, save_text
+from eegemo_utils.files import unreadable
 from eegemo_utils.trials import DatasetError, Report, Windows, shown
 
 __all__ = ["FACTS", "blob_id", "check", "copied_columns", "link_chains", "read", "simulate", "write",

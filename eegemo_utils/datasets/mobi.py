@@ -33,7 +33,6 @@ import numpy as np
 import pandas as pd
 import scipy  # scipy.signal loads when it is used: it takes a second
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets import mobi_files as files
 from eegemo_utils.datasets.base import Dataset, Part, Size, Source
 from eegemo_utils.datasets.common import DESCRIPTION
@@ -52,6 +51,7 @@ from eegemo_utils.datasets.mobi_files import (
     SFREQ,
 )
 from eegemo_utils.datasets.plausible import others_ignored
+from eegemo_utils.files import in_words
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Trials
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from eegemo_utils import montage
-from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.common import save_text
+from eegemo_utils.files import unreadable
 from eegemo_utils.trials import DatasetError, shown
 
 SFREQ = 100.0

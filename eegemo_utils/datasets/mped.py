@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.base import Dataset, Part, Size, Source, feeling
 from eegemo_utils.datasets.common import stored_features
 from eegemo_utils.datasets.formats.mat import leaves, save_mat
 from eegemo_utils.features import BANDS, stft_bands
+from eegemo_utils.files import unreadable
 from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
 

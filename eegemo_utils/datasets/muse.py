@@ -28,7 +28,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import files_below
 from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description, save_text
 from eegemo_utils.datasets.muse_checks import drop_copies, judge
 from eegemo_utils.datasets.muse_files import (
@@ -43,6 +42,7 @@ from eegemo_utils.datasets.muse_files import (
     load,
     seconds,
 )
+from eegemo_utils.files import files_below
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS, make_info
 from eegemo_utils.simulate import simulate_cohort
 from eegemo_utils.trials import DatasetError, Report, Trials

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import files_below, unreadable
+from eegemo_utils.files import files_below, unreadable
 from eegemo_utils.montage import MUSE_AUX, MUSE_CHANNELS
 from eegemo_utils.trials import DatasetError, shown
 

@@ -32,13 +32,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets import eeg_folder_files as files
 from eegemo_utils.datasets import own_tables
 from eegemo_utils.datasets.common import pick_subjects, prepare_folder, read_description
 from eegemo_utils.datasets.formats.edf import write_edf
 from eegemo_utils.datasets.own_needs import needs
 from eegemo_utils.datasets.plausible import Survey, few
+from eegemo_utils.files import in_words
 from eegemo_utils.montage import make_info, standard_name
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials

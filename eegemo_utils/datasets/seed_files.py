@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets.base import Source
 from eegemo_utils.datasets.common import DESCRIPTION, stored_features
 from eegemo_utils.datasets.formats.mat import load_mat, names_in, save_mat
+from eegemo_utils.files import in_words
 from eegemo_utils.montage import SEED_62
 from eegemo_utils.trials import DatasetError
 

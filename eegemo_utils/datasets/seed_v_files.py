@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets.common import DESCRIPTION, eeg_signal, one_move, save_text
 from eegemo_utils.datasets.formats import cnt
+from eegemo_utils.files import in_words
 from eegemo_utils.montage import SEED_62, standard_name
 from eegemo_utils.pickles import load_npz, load_pickle
 from eegemo_utils.trials import DatasetError

@@ -35,7 +35,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets import tuh_files as tuh
 from eegemo_utils.datasets.common import pick_subjects, read_description
 from eegemo_utils.datasets.formats.edf import read_header
@@ -50,6 +49,7 @@ from eegemo_utils.datasets.tuev_files import (
 )
 from eegemo_utils.datasets.tuev_simulation import simulate, write
 from eegemo_utils.datasets.tuh_files import ELECTRODES, PAIRS, SFREQ, Recording
+from eegemo_utils.files import in_words
 from eegemo_utils.trials import DatasetError, Report, Trials
 
 __all__ = ["CBRAMOD_WINDOWS", "COUNTS", "FACTS", "WINDOWS", "check", "load", "read", "read_events", "recordings",

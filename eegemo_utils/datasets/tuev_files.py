@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eegemo_utils.access import unreadable
+from eegemo_utils.files import unreadable
 from eegemo_utils.trials import DatasetError, shown
 
 LABELS = ("spsw", "gped", "pled", "eyem", "artf", "bckg")  # codes 1-6

@@ -18,9 +18,9 @@ import pandas as pd
 import scipy  # scipy.signal loads when it is used: it takes a second
 
 from eegemo_utils import montage as montages
-from eegemo_utils.access import files_below, in_words
 from eegemo_utils.datasets.common import eeg_signal
 from eegemo_utils.datasets.formats.edf import ANNOTATIONS, EdfHeader, read_edf, read_header, write_edf
+from eegemo_utils.files import files_below, in_words
 from eegemo_utils.montage import standard_name
 from eegemo_utils.simulate import simulate_trials
 from eegemo_utils.trials import DatasetError, Report, Trials

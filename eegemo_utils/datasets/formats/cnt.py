@@ -14,8 +14,8 @@ from pathlib import Path
 import mne
 import numpy as np
 
-from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.common import one_move
+from eegemo_utils.files import unreadable
 from eegemo_utils.trials import DatasetError
 
 HEADER, CHANNEL, EVENTS = 900, 75, 9  # bytes

@@ -19,8 +19,8 @@ import edfio
 import mne
 import numpy as np
 
-from eegemo_utils.access import in_words
 from eegemo_utils.datasets.common import one_move
+from eegemo_utils.files import in_words
 from eegemo_utils.trials import DatasetError
 
 ANNOTATIONS = "EDF Annotations"

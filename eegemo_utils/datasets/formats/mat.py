@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import scipy  # scipy.io loads when it is used
 
-from eegemo_utils.access import unreadable
 from eegemo_utils.datasets.common import one_move
+from eegemo_utils.files import unreadable
 from eegemo_utils.trials import DatasetError
 
 INT8, INT32, UINT32, MATRIX, COMPRESSED, UTF8 = 1, 5, 6, 14, 15, 16  # kinds of parts
