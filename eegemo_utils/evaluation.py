@@ -144,13 +144,11 @@ def interval(values, *, subject=None, trial=None, level: float = 0.95) -> Interv
         As in `unit_means`.
     """
     means = unit_means(values, subject, trial).to_numpy()
-    mean, error = float(means.mean()), _standard_error(means)
-    if len(means) < FEWEST or error == 0:
-        return Interval(mean, None, None)
-    half = float(scipy.stats.t.ppf((1 + level) / 2, len(means) - 1)) * error
-    if means.min() < 0 or means.max() > 1:
-        return Interval(mean, mean - half, mean + half)
-    around, half = scipy.special.logit(mean), half / (mean * (1 - mean))
+    plain = _student(means, level)
+    if plain.low is None or means.min() < 0 or means.max() > 1:
+        return plain
+    mean = plain.mean
+    around, half = scipy.special.logit(mean), (plain.high - mean) / (mean * (1 - mean))
     return Interval(mean, float(scipy.special.expit(around - half)), float(scipy.special.expit(around + half)))
 
 
@@ -177,12 +175,7 @@ def difference(a, b, *, subject=None, trial=None, level: float = 0.95) -> Interv
     ValueError
         As in `unit_means`; or different lengths.
     """
-    each = paired(a, b, subject, trial)
-    mean, error = float(each.mean()), _standard_error(each)
-    if len(each) < FEWEST or error == 0:
-        return Interval(mean, None, None)
-    half = float(scipy.stats.t.ppf((1 + level) / 2, len(each) - 1)) * error
-    return Interval(mean, mean - half, mean + half)
+    return _student(paired(a, b, subject, trial), level)
 
 
 def wilcoxon(a, b, *, subject=None, trial=None) -> float | None:
@@ -218,6 +211,15 @@ def smallest_effect(values, *, subject=None, trial=None, level: float = 0.95, po
         return None
     t = scipy.stats.t(len(means) - 1)
     return float(t.ppf((1 + level) / 2) + t.ppf(power)) * _standard_error(means)
+
+
+def _student(means: np.ndarray, level: float) -> Interval:
+    """Return the mean and Student's interval; no interval with too few values, or where all are equal."""
+    mean, error = float(means.mean()), _standard_error(means)
+    if len(means) < FEWEST or error == 0:
+        return Interval(mean, None, None)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, len(means) - 1)) * error
+    return Interval(mean, mean - half, mean + half)
 
 
 def _standard_error(means: np.ndarray) -> float:

@@ -16,7 +16,6 @@ from eegemo_utils import evaluation
 from eegemo_utils.audit.protocols import MEANINGLESS, PLANTED, PROTOCOLS, TRUE
 from eegemo_utils.files import digest, one_move
 
-ALPHA = 0.05
 TABLE = ["method", "protocol", "labels", "accuracy", "low", "high", "balanced_accuracy", "chance", "majority", "above",
          "p", "smallest_effect", "n_people", "n_trials", "n_windows", "n_seeds"]
 

@@ -18,7 +18,7 @@ from eegemo_utils.audit.audit import bar, person_means, units
 from eegemo_utils.audit.leaks import label_follows_person, leaks, majority_of_training
 from eegemo_utils.audit.predictions import ROW, Predictions, PredictionsError, read_predictions, runs
 from eegemo_utils.audit.protocols import PROTOCOLS, TRUE
-from eegemo_utils.audit.sentences import span
+from eegemo_utils.audit.sentences import ALPHA, span
 from eegemo_utils.files import save_text
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -110,7 +110,7 @@ def sentences(scores: pd.DataFrame, found: pd.DataFrame, follows: float | None) 
         line = f"{PROTOCOLS.get(row.protocol, row.protocol).capitalize()}, {row.labels} labels: accuracy " \
                f"{row.accuracy:.3f}{span(row.low, row.high)}, guessing {guess:.3f}"
         if not pd.isna(row.p):
-            line += f"; above guessing: {'shown' if row.p < 0.05 else 'not shown'} (p = {row.p:.2g}, Student, Holm)"
+            line += f"; above guessing: {'shown' if row.p < ALPHA else 'not shown'} (p = {row.p:.2g}, Student, Holm)"
         lines.append(line + ".")
         if not pd.isna(row.n_people) and row.n_people < evaluation.FEWEST:
             lines.append(f"{row.n_people:.0f} people are too few for an interval or a verdict; {evaluation.FEWEST} are "

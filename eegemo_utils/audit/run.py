@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,6 +112,7 @@ class _Work:
         self.table = windows.table
         self.trials = trial_names(self.table)
         self.cache = Path(cache) if cache else None
+        self.folds = functools.cache(self.make_folds)  # asked for by the plan, by each task and for the table of splits
         self.digest = joblib.hash([windows.X, self.table.to_csv(), n_folds, planted_effect, self.surrogates,
                                    with_shortcuts, [(one.train, one.test) for one in published or ()]])
 
@@ -142,7 +144,7 @@ class _Work:
                     tasks.append(Task(first, protocol, PLANTED, 0))
         return tasks, notes
 
-    def folds(self, protocol: str, seed: int) -> list[Split]:
+    def make_folds(self, protocol: str, seed: int) -> list[Split]:
         """Return the folds of a protocol; a published split is the same for all seeds."""
         if protocol == "published" and self.published is not None:
             return list(self.published)

@@ -20,7 +20,7 @@ def sentences(audit: Audit) -> list[str]:
     """Return the sentences of an audit, most general first."""
     own = audit.table[audit.table["method"] == audit.method]
     true = own[own["labels"] == TRUE]
-    found = [line for row in true.itertuples() for line in [bar(row)]]
+    found = [bar(row) for row in true.itertuples()]
     found += [fall(audit, protocol) for protocol in PROTOCOLS if protocol != "published"]
     found += [control(row, true) for row in own[own["labels"] == MEANINGLESS].itertuples()]
     found += [planted(row) for row in own[own["labels"] == PLANTED].itertuples()]

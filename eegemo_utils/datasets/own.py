@@ -253,14 +253,14 @@ def write(trials: Trials, root) -> list[Path]:
     paths = {root / f"{subject}_session{session}.edf": rows for (subject, session), rows in groups}
     present = [path for path in root.rglob("*") if path.name.lower().endswith(files.SUFFIXES)]
     prepare_folder(root, trials.description, present, [*paths, root / own_tables.TABLE])
-    lines = []
+    baselines, lines = trials.table.get("baseline_seconds", pd.Series(0.0, trials.table.index)), []
     for path, rows in paths.items():
         write_edf(path, np.concatenate([trials.signals[row] for row in rows.index], axis=1), trials.info["ch_names"],
                   rate)
         at = 0.0
         for row in rows.index:
             facts = trials.table.loc[row].drop(["seconds", "baseline_seconds", "file"], errors="ignore")
-            baseline = float(trials.table.get("baseline_seconds", pd.Series(0.0, trials.table.index))[row])
+            baseline = float(baselines[row])
             stop = at + trials.signals[row].shape[1] / rate
             lines.append({"file": path.name, **facts, "start": at + baseline, "stop": stop}
                          | ({"baseline_start": at, "baseline_stop": at + baseline} if baseline else {}))
